@@ -174,9 +174,9 @@ pub enum ArchiveError {
     #[error("the zip file is encrypted, or packed by a method other than deflate")]
     Method,
     /// Neither XML nor an archive with XML in it; quotes how the contents start.
-    #[error("no XML in it; it begins with \"{start}\"")]
+    #[error("no XML in it; it begins with {start}")]
     NoXml {
-        /// The first octets, escaped and cut.
+        /// The first octets, in quotation marks, escaped and cut.
         start: String,
     },
 }
@@ -416,6 +416,6 @@ fn start_of(contents: ArchiveContents<'_>) -> Vec<u8> {
 
 fn no_xml(start: &[u8]) -> ArchiveError {
     ArchiveError::NoXml {
-        start: landmarc_mail::text::visible_octets(start, MAX_QUOTE),
+        start: landmarc_mail::text::quoted_octets(start, MAX_QUOTE),
     }
 }

@@ -64,6 +64,13 @@ pub fn visible_octets(octets: &[u8], limit: usize) -> String {
     visible
 }
 
+/// The first `limit` octets as [`visible_octets`] prints them, in quotation marks: with a backslash before each quotation mark
+/// in it.
+#[must_use]
+pub fn quoted_octets(octets: &[u8], limit: usize) -> String {
+    format!("\"{}\"", visible_octets(octets, limit).replace('"', "\\\""))
+}
+
 /// The first `limit` characters in printable ASCII, one octet each: a blank for a tab, a `?` for each
 /// other character that is none.
 #[must_use]

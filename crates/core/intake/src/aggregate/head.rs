@@ -30,7 +30,9 @@ pub(super) fn metadata(element: Element<'_>, notes: &mut Notes) -> MetadataRead 
     let (period, bad_period) = match moments {
         (Some(begin), Some(end)) => (period(begin, end, notes), None),
         _ => {
-            let found = |element: Option<Element<'_>>| excerpt(element.map_or("", Element::text), MAX_QUOTE);
+            let found = |element: Option<Element<'_>>| {
+                excerpt(element.map_or("", Element::text), MAX_QUOTE).replace('"', "\\\"")
+            };
             (Period::default(), Some((found(begin), found(end))))
         }
     };

@@ -32,7 +32,7 @@ impl fmt::Display for FailureDeviation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.quote.as_str() {
             "" => write!(f, "{}", self.kind.in_words()),
-            quote => write!(f, "{}: \"{quote}\"", self.kind.in_words()),
+            quote => write!(f, "{}: \"{}\"", self.kind.in_words(), quote.replace('"', "\\\"")),
         }
     }
 }

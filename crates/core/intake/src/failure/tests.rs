@@ -420,7 +420,7 @@ fn a_mail_without_a_report_is_refused() {
 fn deviations_are_told_in_words() {
     let (_, deviations) = read(arf(&GOOD.replace("Version: 1", "Version: \"2\x1b")).as_bytes()).unwrap();
     let words: Vec<_> = deviations.iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(words.join("\n"), @r#"Version is missing or not 1: ""2\u{1b}""#);
+    insta::assert_snapshot!(words.join("\n"), @r#"Version is missing or not 1: "\"2\u{1b}""#);
     assert_eq!(deviations[0].kind.as_str(), "version");
     let missing = FailureDeviation::missing(FailureDeviationKind::NoOriginal);
     insta::assert_snapshot!(missing.to_string(), @"the third part, with the original message, is missing");

@@ -51,7 +51,7 @@ fn forms_are_told_by_the_first_octets() {
 #[test]
 fn rr10_a_file_without_xml_is_refused() {
     let expected = ArchiveError::NoXml {
-        start: "unused".to_owned(),
+        start: "\"unused\"".to_owned(),
     };
     assert_eq!(refused(&gzip(b"unused")), expected);
     assert_eq!(refused(&zip(&[("a.txt", b"unused")])), expected);

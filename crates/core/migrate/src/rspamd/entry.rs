@@ -9,7 +9,7 @@ use super::day::Window;
 use super::key::{RecordKey, RecordKeyError, Shape};
 use super::record::{RspamdDisposition, RspamdRecord, RspamdRecordError};
 use crate::{Counted, MAX_COUNT};
-use landmarc_mail::text::visible_octets;
+use landmarc_mail::text::quoted_octets;
 
 /// The most octets of a foreign key or record that a message shows.
 const MAX_SHOWN: usize = 80;
@@ -205,7 +205,7 @@ impl Unread {
 
 impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |octets| format!("\"{}\"", visible_octets(octets, MAX_SHOWN));
+        let shown = |octets| quoted_octets(octets, MAX_SHOWN);
         let key = shown(&self.key);
         match &self.what {
             UnreadPart::Key(error) => write!(f, "key {key}: {error}"),
