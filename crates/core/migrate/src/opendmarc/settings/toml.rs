@@ -108,15 +108,14 @@ fn in_toml(value: &Value) -> String {
 pub(super) fn comment(text: &str) -> String {
     let mut lines = String::new();
     let mut line = String::from("#");
-    let text = visible(text);
-    for word in text.split_whitespace() {
+    for word in text.split_whitespace().map(visible) {
         if line.len() > 1 && line.chars().count() + 1 + word.chars().count() > COLUMNS {
             lines += &line;
             lines.push('\n');
             line = String::from("#");
         }
         line.push(' ');
-        line += word;
+        line += &word;
     }
     lines + &line + "\n"
 }
@@ -135,7 +134,7 @@ mod tests {
 
     #[test]
     fn comments_are_wrapped_and_bear_no_control_characters() {
-        assert_eq!(comment("a\u{1}b c"), "# a\\u{1}b c\n");
+        assert_eq!(comment("a\u{1}b\nc"), "# a\\u{1}b c\n");
         let words = "word ".repeat(40);
         assert!(
             comment(&words)

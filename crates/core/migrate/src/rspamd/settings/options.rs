@@ -155,7 +155,7 @@ fn reporting(name: &str, value: &UclValue) -> Outcome<'static> {
             "stays with rspamd for the records it keeps; landmarc reports about all domains but report.exclude_domains",
         ),
         "bcc_addrs" | "additional_address" | "additional_address_bcc" => {
-            Outcome::Left("left out: landmarc outbox show shows every letter that was sent")
+            Outcome::Left("left out: landmarc outbox show shows every message that was sent")
         }
         "report_local_controller" | "max_entries" | "keys_expire" => Outcome::Left(STORED_BY_RSPAMD),
         "retries" | "msgid_from" | "from_name" | "from_display_name" | "hscan_count" | "override_address" => {
