@@ -364,8 +364,12 @@ struct Service {
 
 /// Starts all roles, and returns when the last has ended: sessions first, then the stages of [`ShutdownStage`].
 async fn serve_until_stopped(service: Service) {
-    let (tasks, running) = service.start();
+    let (mut tasks, running) = service.start();
     systemd::ready();
+    // A sign of life before READY=1 would be one of a service that has not started.
+    if let Some(watchdog) = systemd::watchdog() {
+        tasks.watch(watchdog);
+    }
     let Running {
         server,
         filter,
@@ -447,10 +451,7 @@ impl Service {
             seen::start(Arc::clone(&current), Arc::clone(&seen), place.clone()),
             name_servers::start(Arc::clone(&current), Arc::clone(&name_servers)),
             rspamd::start(Arc::clone(&current), place, Arc::clone(&metrics.rspamd)),
-        ]
-        .into_iter()
-        .chain(systemd::watchdog())
-        {
+        ] {
             tasks.watch(task);
         }
         let reload = Reload {
