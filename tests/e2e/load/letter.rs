@@ -11,7 +11,10 @@ use crate::world::{HELO, RSA, add_text, signing_key};
 
 /// The network of the clients that the domains allow, and that of those they do not.
 const ALLOWED: u16 = 0xa;
-const STRANGERS: u16 = 0xf;
+const STRANGERS: u16 = 0x1000;
+
+/// Numbers whose clients share a network: fewer than the new rows of a network that the store keeps apart.
+const NUMBERS_OF_NETWORK: u64 = 1_000;
 
 /// The domains of the authors, with what they ask for.
 pub(super) const REJECT: &str = "reject.example";
@@ -57,9 +60,10 @@ impl Letter {
             Fate::Accepted | Fate::Refused => REJECT,
             Fate::Held => QUARANTINE,
         };
+        let nth = u16::try_from(number / NUMBERS_OF_NETWORK % u64::from(STRANGERS)).unwrap();
         let network = match fate(number) {
             Fate::Accepted => ALLOWED,
-            Fate::Refused | Fate::Held => STRANGERS,
+            Fate::Refused | Fate::Held => STRANGERS + nth,
         };
         let mut letter = Self::from(domain);
         letter.client = client(network, number);

@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Output};
+use std::time::SystemTime;
 
 use landmarc_testkit::relay::{Relay, Script};
 use serde_json::Value;
@@ -53,8 +54,7 @@ fn the_collector_of_the_seed_runs_as_it_is() {
     let text = fs::read_to_string(site.history()).unwrap();
     // Yesterday's mail, as a night's run finds it, in two files as two hosts write them; the one was copied
     // while it was written.
-    let yesterday = yesterday_noon();
-    let text = with_times(&text, yesterday);
+    let text = with_times(&text, settled_noon());
     let (first, second) = text.split_at(text.find("job 4ZQ0000100").unwrap());
     let (cut, _) = first.split_at(first.rfind("align_dkim").unwrap() + 7);
     let ours = Ours::new();
@@ -166,11 +166,19 @@ fn run(ours: &Ours, more: &str) -> Output {
 }
 
 /// Noon (UTC) of the last day that is over and has settled (`report.settle`), in Unix seconds.
+fn settled_noon() -> u64 {
+    let is_settling = now_s() % 86_400 < 3_600;
+    yesterday_noon() - u64::from(is_settling) * 86_400
+}
+
+/// Noon of yesterday in UTC, in Unix seconds.
 pub(super) fn yesterday_noon() -> u64 {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::SystemTime::UNIX_EPOCH)
-        .unwrap();
-    ((now.as_secs() - 3_600) / 86_400 - 1) * 86_400 + 12 * 3_600
+    (now_s() / 86_400 - 1) * 86_400 + 12 * 3_600
+}
+
+fn now_s() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.unwrap().as_secs()
 }
 
 fn with_times(history: &str, received_s: u64) -> String {
