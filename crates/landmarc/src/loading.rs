@@ -16,7 +16,7 @@ pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, Failure> {
     load_with_rules(named, None)
 }
 
-/// As [`load`], with the operator's rules from this file, if there is one, in place of
+/// As [`load()`], with the operator's rules from this file, if there is one, in place of
 /// the one that the settings name: rules are tried before they are in force.
 ///
 /// # Errors
@@ -27,7 +27,7 @@ pub(crate) fn load_with_rules(named: Option<&Path>, rules_file: Option<&Path>) -
     Ok(loaded)
 }
 
-/// As [`load`], without printing warnings: nobody reads what runs from cron.
+/// As [`load()`], without printing warnings: nobody reads what runs from cron.
 ///
 /// # Errors
 /// As there.
@@ -38,7 +38,7 @@ pub(crate) fn load_quietly(named: Option<&Path>) -> Result<Loaded, Failure> {
 /// Reads what a command of the store needs, and prints one line when there are mistakes elsewhere.
 ///
 /// # Errors
-/// As [`load`].
+/// As [`load()`].
 pub(crate) fn load_store(named: Option<&Path>, need: Need) -> Result<Settings, Failure> {
     let (settings, mistaken) = load::load_store(named, need)?;
     if let Some(file) = mistaken {

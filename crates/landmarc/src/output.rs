@@ -19,7 +19,7 @@ pub(crate) fn print(text: &str) -> CommandResult {
 /// Writes octets as they are to standard output.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_octets(octets: &[u8]) -> CommandResult {
     write(&mut io::stdout().lock(), octets)
 }
