@@ -13,7 +13,7 @@
 //! The names of a day's hashes and sorted sets stand in the set `dmarc_idx;DATE`.
 //!
 //! This knows neither Redis nor DNS. Of the DMARC Policy Record there is next to nothing in these records:
-//! whoever can ask DNS hands over a [`Policy`]; without one, [`RspamdEntry::counted`] takes what the key says.
+//! a caller that can look up DNS hands over a [`Policy`]; without one, [`RspamdEntry::counted`] takes what the key says.
 
 mod day;
 mod entry;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The highest column that is told. Were each column of an endless line counted out, the
+/// The highest column that is printed. Were each column of an endless line counted out, the
 /// work would grow with the square of its length.
 const MAX_COLUMN: usize = 1000;
 

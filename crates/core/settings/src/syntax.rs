@@ -24,7 +24,7 @@ pub(crate) fn not_utf8(octets: &[u8], valid: usize) -> Mistakes {
 
 /// Puts the two kinds together. One line, one broken rule: what a line with broken syntax
 /// seemed to say is a guess of the parser, so nothing else is reported for it. In turn the
-/// syntax mistake is told with the key of that line.
+/// syntax mistake is reported with the key of that line.
 pub(crate) fn with_syntax(
     mistakes: Vec<Mistake>,
     syntax: Vec<Mistake>,

@@ -5,7 +5,7 @@
 //! there is nothing to set; no line is passed over in silence.
 //!
 //! Knows no file: what other files say that a line names (IgnoreHosts, DomainWhitelistFile) is handed in by
-//! [`OpenDmarcSite`], and whether our settings take a value is asked of whoever calls.
+//! [`OpenDmarcSite`], and whether our settings take a value is a question to the caller.
 
 mod action;
 mod broken;

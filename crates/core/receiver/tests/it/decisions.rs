@@ -42,7 +42,7 @@ fn the_comment_of_a_trusted_chain_has_the_client_of_the_first_hop() {
     assert!(comment.ends_with(" remote-ip[1]=198.51.100.7"), "{comment}");
 }
 
-/// The reason of the domain that decides is the cause; that of another is told beside its own result.
+/// The reason of the domain that decides is the cause; that of another stands beside its own result.
 #[test]
 fn each_author_domain_has_its_own_problem_in_our_results() {
     let judgement = Given::read(

@@ -127,7 +127,7 @@ pub enum RequestRefusal {
     #[error("DMARC came to {0}, which is no verdict")]
     NoVerdict(&'static str),
     /// It will be judged again.
-    #[error("the message was put off and will come again")]
+    #[error("the message was deferred and will come again")]
     PutOff,
     /// A report about a report is how a loop begins (RFC 9991 §5.1).
     #[error("the message is itself a report (multipart/report)")]

@@ -205,7 +205,7 @@ fn fr31_no_verdict_no_report() {
     );
     insta::assert_snapshot!(
         refused_by_default(RECORD, |facts| facts.delivery = ReportedDelivery::PutOff),
-        @"the message was put off and will come again"
+        @"the message was deferred and will come again"
     );
 }
 
