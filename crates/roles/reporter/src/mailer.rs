@@ -59,7 +59,9 @@ impl MailerError {
             Self::Post(error) => error.remedy().to_owned(),
             Self::Signer(error) => error.remedy().to_owned(),
             Self::Password { .. } => {
-                "let the user of the service read the file of report.delivery.password_file".to_owned()
+                "let the user of the service read the file of report.delivery.password_file, and put the password \
+                 alone on its first line"
+                    .to_owned()
             }
         }
     }

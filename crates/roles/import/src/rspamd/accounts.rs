@@ -21,7 +21,7 @@ pub struct PasswordError {
 impl PasswordError {
     /// What the operator can do.
     pub fn remedy(&self) -> &'static str {
-        "let the user of the service read that file"
+        "let the user of the service read that file, and put the password alone on its first line"
     }
 }
 
