@@ -18,22 +18,22 @@ impl ClientNetwork {
     /// The network of this address.
     #[must_use]
     pub fn of(client: IpAddr) -> Self {
-        Self(match client.to_canonical() {
-            IpAddr::V4(address) => {
-                let bits = u32::from(address) & (u32::MAX << (32 - IPV4_BITS));
-                IpAddr::V4(Ipv4Addr::from(bits))
-            }
-            IpAddr::V6(address) => {
-                let bits = u128::from(address) & (u128::MAX << (128 - IPV6_BITS));
-                IpAddr::V6(Ipv6Addr::from(bits))
-            }
-        })
+        Self(prefix(client.to_canonical(), IPV4_BITS, IPV6_BITS))
     }
 
     /// Its first address.
     #[must_use]
     pub fn address(self) -> IpAddr {
         self.0
+    }
+}
+
+/// The first address that has so many leading bits in common with this one: 1 to 32 of IPv4, 1 to 128 of IPv6.
+#[must_use]
+pub fn prefix(address: IpAddr, ipv4_bits: u32, ipv6_bits: u32) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => Ipv4Addr::from(u32::from(address) & (u32::MAX << (32 - ipv4_bits))).into(),
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & (u128::MAX << (128 - ipv6_bits))).into(),
     }
 }
 

@@ -6,12 +6,12 @@
 //! differ, no destination gets more than a few reports a minute.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use landmarc_auth::dkim::DkimResult;
 use landmarc_mail::DomainName;
 use landmarc_mail::calendar::DAY_SECONDS;
+use landmarc_mail::network::prefix;
 
 use super::facts::{FailureFacts, SignatureFacts};
 use crate::address::Address;
@@ -23,7 +23,7 @@ pub const MAX_KEYS: usize = 10_000;
 pub const QUIET_SECONDS: u64 = 3_600;
 const MINUTE_SECONDS: u64 = 60;
 
-/// How many report mails there may be.
+/// How many report messages there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureLimits {
     /// To one address in any 60 seconds.
@@ -68,22 +68,10 @@ impl LimiterKey {
             dkim_failed: !facts.dkim_aligned,
             spf_failed: !facts.spf_aligned,
             signer: signature.map(|signature| (signature.domain.clone(), signature.selector.clone())),
-            network: facts.source_ip.map(network),
+            network: facts
+                .source_ip
+                .map(|address| prefix(address.to_canonical(), 24, 64)),
             spf_domain: facts.spf.domain.clone(),
-        }
-    }
-}
-
-/// The first address of the /24 or /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, c, _] = address.octets();
-            Ipv4Addr::new(a, b, c, 0).into()
-        }
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
     }
 }
@@ -105,27 +93,20 @@ pub enum LimiterVerdict {
 }
 
 /// Why a failure is counted only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Withheld {
     /// Others like it have been reported.
+    #[error("failures like it were reported already")]
     Alike,
     /// Every destination has had as many as it gets in a minute or a day.
+    #[error("every destination has had as many as it gets for now")]
     Destinations,
     /// As many as go out in one day have gone out.
+    #[error("as many failure reports as there may be went out today")]
     Day,
     /// There is nowhere to send it.
+    #[error("no destination is open")]
     Nowhere,
-}
-
-impl fmt::Display for Withheld {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Alike => "failures like it were reported already",
-            Self::Destinations => "every destination has had as many as it gets for now",
-            Self::Day => "as many failure reports as there may be went out today",
-            Self::Nowhere => "no destination is open",
-        })
-    }
 }
 
 /// What has been reported lately. Time only moves on: a `now` before the last one counts as the last.
@@ -151,16 +132,16 @@ struct Count {
     age: (u64, u64),
 }
 
-/// The report mails of one day. Each destination in it has had one, so that there are no more than report mails.
+/// The report messages of one day. Each destination in it has had one, so that there are no more than report messages.
 #[derive(Clone, Debug, Default)]
 struct Today {
     day: u64,
-    mails: u32,
-    destinations: BTreeMap<Address, SentMails>,
+    messages: u32,
+    destinations: BTreeMap<Address, SentReports>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct SentMails {
+struct SentReports {
     today: u32,
     /// When those of the last minute were sent; no more than the limit.
     lately: VecDeque<u64>,
@@ -181,20 +162,20 @@ impl Limiter {
         self.limits = limits;
     }
 
-    /// Counts report mails that went to a destination earlier today, before a restart: it opens no new day.
+    /// Counts report messages that went to a destination earlier today, before a restart: it opens no new day.
     /// To be called before the first [`admit`](Self::admit). `now` is in Unix seconds.
-    pub fn refill(&mut self, now: u64, destination: &Address, mails: u32) {
+    pub fn refill(&mut self, now: u64, destination: &Address, messages: u32) {
         self.now = self.now.max(now);
         self.today.begin(self.now / DAY_SECONDS);
-        if mails > 0 {
+        if messages > 0 {
             let sent = &mut self
                 .today
                 .destinations
                 .entry(destination.clone())
                 .or_default()
                 .today;
-            *sent = sent.saturating_add(mails);
-            self.today.mails = self.today.mails.saturating_add(mails);
+            *sent = sent.saturating_add(messages);
+            self.today.messages = self.today.messages.saturating_add(messages);
         }
     }
 
@@ -229,7 +210,7 @@ impl Limiter {
                 false => held.push(destination.clone()),
             }
         }
-        match (admitted.is_empty(), self.today.mails >= self.limits.per_day) {
+        match (admitted.is_empty(), self.today.messages >= self.limits.per_day) {
             (true, true) => LimiterVerdict::Counted(Withheld::Day),
             (true, false) => LimiterVerdict::Counted(Withheld::Destinations),
             (false, _) => LimiterVerdict::Report {
@@ -288,14 +269,14 @@ impl Today {
         if self.day != day {
             // What went out in the last minute of a day counts in the first of the next one.
             let lately = std::mem::take(&mut self.destinations).into_iter();
-            let recent = lately.filter_map(|(address, mails)| {
-                let last = mails.lately.back()?;
+            let recent = lately.filter_map(|(address, messages)| {
+                let last = messages.lately.back()?;
                 let is_recent = last.saturating_add(MINUTE_SECONDS) > day.saturating_mul(DAY_SECONDS);
-                is_recent.then_some((address, SentMails { today: 0, ..mails }))
+                is_recent.then_some((address, SentReports { today: 0, ..messages }))
             });
             *self = Self {
                 day,
-                mails: 0,
+                messages: 0,
                 destinations: recent.collect(),
             };
         }
@@ -303,25 +284,25 @@ impl Today {
 
     /// Counts a report mail to the destination, if there may be one.
     fn admit(&mut self, now: u64, limits: &FailureLimits, destination: &Address) -> bool {
-        if self.mails >= limits.per_day {
+        if self.messages >= limits.per_day {
             return false;
         }
-        let mut mails = self.destinations.remove(destination).unwrap_or_default();
-        mails.forget(now);
-        let is_open = mails.is_open(limits);
+        let mut messages = self.destinations.remove(destination).unwrap_or_default();
+        messages.forget(now);
+        let is_open = messages.is_open(limits);
         if is_open {
-            mails.today += 1;
-            mails.lately.push_back(now);
-            self.mails += 1;
+            messages.today += 1;
+            messages.lately.push_back(now);
+            self.messages += 1;
         }
-        if mails.today > 0 || !mails.lately.is_empty() {
-            self.destinations.insert(destination.clone(), mails);
+        if messages.today > 0 || !messages.lately.is_empty() {
+            self.destinations.insert(destination.clone(), messages);
         }
         is_open
     }
 }
 
-impl SentMails {
+impl SentReports {
     fn forget(&mut self, now: u64) {
         let is_old = |sent: &u64| sent.saturating_add(MINUTE_SECONDS) <= now;
         while self.lately.front().is_some_and(is_old) {

@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use landmarc_dmarc::Suffixes;
+use landmarc_mail::network::prefix;
 use landmarc_mail::{ClientNetwork, DomainName};
 
 use super::placed::Placed;
@@ -180,12 +181,5 @@ fn one_address_each(rows: &mut [Placed], network: impl Fn(IpAddr) -> IpAddr) {
         if let Some(address) = lowest.get(&network(row.key.source_ip)) {
             row.key.source_ip = *address;
         }
-    }
-}
-
-fn prefix(address: IpAddr, ipv4_bits: u32, ipv6_bits: u32) -> IpAddr {
-    match address {
-        IpAddr::V4(address) => Ipv4Addr::from(u32::from(address) & (u32::MAX << (32 - ipv4_bits))).into(),
-        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & (u128::MAX << (128 - ipv6_bits))).into(),
     }
 }

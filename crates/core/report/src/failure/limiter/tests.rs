@@ -1,6 +1,7 @@
 //! Failures of one key and of many, by the second.
 
 use super::*;
+use crate::failure::sample::{RECORD, list_message};
 
 fn key(domain: &str) -> LimiterKey {
     LimiterKey {
@@ -90,7 +91,11 @@ fn failures_that_differ_are_counted_apart() {
 
 #[test]
 fn networks_are_24_and_64_bits() {
-    let network = |text: &str| network(text.parse().unwrap()).to_string();
+    let network = |text: &str| {
+        let mut facts = list_message(RECORD);
+        facts.source_ip = Some(text.parse().unwrap());
+        LimiterKey::of(&facts).network.unwrap().to_string()
+    };
     assert_eq!(network("192.0.2.77"), "192.0.2.0");
     assert_eq!(network("::ffff:192.0.2.77"), "192.0.2.0");
     assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
