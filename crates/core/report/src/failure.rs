@@ -23,7 +23,7 @@ pub use facts::{FailureFacts, HeaderCopy, MtaFacts};
 pub use limiter::{FailureLimits, Limiter, LimiterKey, LimiterVerdict};
 pub use model::FailureReport;
 pub use redact::{Profile, Redactor};
-pub use request::{RequestRefusal, RequestRules, Requested, WantedReport, gate, open, requested};
+pub use request::{RequestRefusal, RequestRules, Requested, WantedReport, gate, open};
 pub use write::{FailureMailHead, failure_mail};
 
 #[cfg(test)]

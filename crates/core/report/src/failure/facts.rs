@@ -148,8 +148,8 @@ pub enum ReportedDelivery {
     Policy,
     /// It was refused.
     Reject,
-    /// It was put off: it comes again, and is judged again.
-    PutOff,
+    /// It was deferred: it comes again, and is judged again.
+    Deferred,
 }
 
 impl ReportedDelivery {
@@ -160,7 +160,7 @@ impl ReportedDelivery {
             Self::Delivered => "delivered",
             Self::Policy => "policy",
             Self::Reject => "reject",
-            Self::PutOff => "other",
+            Self::Deferred => "other",
         }
     }
 }
@@ -171,7 +171,7 @@ impl From<&SmtpAction> for ReportedDelivery {
             SmtpAction::Accept => Self::Delivered,
             SmtpAction::Quarantine(..) => Self::Policy,
             SmtpAction::Reject(_) => Self::Reject,
-            SmtpAction::TempFail(_) => Self::PutOff,
+            SmtpAction::TempFail(_) => Self::Deferred,
         }
     }
 }
@@ -311,9 +311,13 @@ fn agreement(domain: &DomainName, evaluation: &Evaluation, mode: Mode) -> Agreem
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderCopy {
     pub(super) fields: Vec<HeaderField>,
-    is_cut: bool,
-    is_automatic: bool,
-    is_report: bool,
+    /// Whether the message has more fields than these.
+    pub is_cut: bool,
+    /// Whether the message says that nobody wrote it (RFC 3834 §5).
+    pub is_automatic: bool,
+    /// Whether the message is a `multipart/report` of whatever kind (RFC 6522): a feedback report, a
+    /// bounce, a receipt.
+    pub is_report: bool,
 }
 
 impl HeaderCopy {
@@ -341,40 +345,21 @@ impl HeaderCopy {
             is_report: section.named("Content-Type").any(is_report),
         }
     }
-
-    /// Whether the message has more fields than these.
-    #[must_use]
-    pub fn is_cut(&self) -> bool {
-        self.is_cut
-    }
-
-    /// Whether the message says that nobody wrote it (RFC 3834 §5).
-    #[must_use]
-    pub fn is_automatic(&self) -> bool {
-        self.is_automatic
-    }
-
-    /// Whether the message is a `multipart/report` of whatever kind (RFC 6522): a feedback report, a
-    /// bounce, a receipt.
-    #[must_use]
-    pub fn is_report(&self) -> bool {
-        self.is_report
-    }
 }
 
 /// RFC 3834 §5: anything but `no`, parameters and comments aside.
 fn is_automatic(value: &[u8]) -> bool {
-    let keyword = value.split(|octet| b";(".contains(octet)).next();
-    !keyword
-        .unwrap_or_default()
-        .trim_ascii()
-        .eq_ignore_ascii_case(b"no")
+    !before_parameters(value).trim_ascii().eq_ignore_ascii_case(b"no")
 }
 
 fn is_report_type(value: &[u8]) -> bool {
-    let media_type = value.split(|octet| b";(".contains(octet)).next();
-    let squeezed = squeeze(media_type.unwrap_or_default());
-    squeezed.eq_ignore_ascii_case(b"multipart/report")
+    squeeze(before_parameters(value)).eq_ignore_ascii_case(b"multipart/report")
+}
+
+/// The value of a field up to its parameters, or to a comment.
+pub(super) fn before_parameters(value: &[u8]) -> &[u8] {
+    let mut parts = value.split(|octet| b";(".contains(octet));
+    parts.next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -399,9 +384,9 @@ mod tests {
             " multipart/report; report-type=feedback-report",
             " Multipart / Report",
         ] {
-            assert!(of("Content-Type", kind).is_report(), "{kind}");
+            assert!(of("Content-Type", kind).is_report, "{kind}");
         }
-        assert!(!of("Content-Type", " multipart/mixed; x=multipart/report").is_report());
+        assert!(!of("Content-Type", " multipart/mixed; x=multipart/report").is_report);
         for (value, expected) in [
             (" auto-replied", true),
             (" auto-generated; x=no", true),
@@ -409,7 +394,7 @@ mod tests {
             (" no", false),
             (" NO (really)", false),
         ] {
-            assert_eq!(of("Auto-Submitted", value).is_automatic(), expected, "{value}");
+            assert_eq!(of("Auto-Submitted", value).is_automatic, expected, "{value}");
         }
     }
 
@@ -418,16 +403,16 @@ mod tests {
         // Name, colon and CRLF make four octets of each field.
         let half = "x".repeat(MAX_HEADER_OCTETS / 2 - 4);
         let at_limit = HeaderCopy::of(&section(&[("A", &half), ("B", &half)]));
-        assert_eq!((at_limit.fields.len(), at_limit.is_cut()), (2, false));
+        assert_eq!((at_limit.fields.len(), at_limit.is_cut), (2, false));
         let past_it = HeaderCopy::of(&section(&[("A", &half), ("BB", &half), ("C", "")]));
-        assert_eq!((past_it.fields.len(), past_it.is_cut()), (1, true));
+        assert_eq!((past_it.fields.len(), past_it.is_cut), (1, true));
     }
 
     #[test]
     fn the_copy_ends_after_the_last_field_that_is_counted() {
         for (count, is_cut) in [(MAX_HEADER_FIELDS, false), (MAX_HEADER_FIELDS + 1, true)] {
             let copy = HeaderCopy::of(&section(&vec![("A", ""); count]));
-            assert_eq!((copy.fields.len(), copy.is_cut()), (MAX_HEADER_FIELDS, is_cut));
+            assert_eq!((copy.fields.len(), copy.is_cut), (MAX_HEADER_FIELDS, is_cut));
         }
     }
 

@@ -102,16 +102,11 @@ impl FailureReport {
     /// about DMARC where that is asked for, else about DKIM, else about SPF. `incidents` is how many
     /// messages it stands for, as [`Limiter::admit`](super::Limiter::admit) says.
     #[must_use]
-    pub fn assemble(
-        facts: &FailureFacts,
-        requested: Requested,
-        redaction: &Redactor,
-        incidents: u32,
-    ) -> Self {
+    pub fn assemble(facts: &FailureFacts, requested: Requested, redactor: &Redactor, incidents: u32) -> Self {
         let moment = &facts.moment;
         let mut paths: Vec<&[u8]> = moment.recipients.iter().map(Vec::as_slice).collect();
         paths.push(facts.mail_from.as_bytes());
-        let veil = MessageRedaction::new(redaction, &facts.header, &paths);
+        let redaction = MessageRedaction::new(redactor, &facts.header, &paths);
         let signature = failed_signature(facts, requested);
         let auth_failure = auth_failure(requested, signature);
         Self {
@@ -120,8 +115,8 @@ impl FailureReport {
             identity_alignment: requested.identity_alignment,
             reported_domain: facts.author_domain.clone(),
             policy_domain: facts.policy_domain.clone(),
-            original_envelope_id: envelope_id(&moment.queue_id, &veil),
-            original_mail_from: mail_from(facts, &veil),
+            original_envelope_id: envelope_id(&moment.queue_id, &redaction),
+            original_mail_from: mail_from(facts, &redaction),
             source_ip: facts.source_ip,
             source_port: moment.source_port,
             arrival_date: moment.arrived,
@@ -131,12 +126,12 @@ impl FailureReport {
                 .or_else(|| DomainName::parse(&moment.authserv_id).ok()),
             incidents: incidents.max(1),
             delivery: facts.delivery,
-            signature: signature.map(|signature| ReportedSignature::of(signature, &veil)),
+            signature: signature.map(|signature| ReportedSignature::of(signature, &redaction)),
             spf_records: spf_records(facts, auth_failure),
-            subject: veil.subject(&facts.header),
+            subject: redaction.subject(&facts.header),
             findings: findings(facts),
-            header: veil.header_block(&facts.header),
-            profile: redaction.profile(),
+            header: redaction.header_block(&facts.header),
+            profile: redactor.profile(),
         }
     }
 
@@ -164,14 +159,14 @@ impl FailureReport {
 }
 
 impl ReportedSignature {
-    fn of(signature: &SignatureFacts, veil: &MessageRedaction<'_>) -> Self {
+    fn of(signature: &SignatureFacts, redaction: &MessageRedaction<'_>) -> Self {
         let by_default = || format!("@{}", signature.domain);
         let identity = signature.identity.as_deref().and_then(|identity| {
             let (local_part, domain) = identity.rsplit_once('@')?;
             let domain = DomainName::parse(domain).ok()?;
             Some(match local_part {
                 "" => format!("@{domain}"),
-                _ => veil.address(local_part.as_bytes(), &domain),
+                _ => redaction.address(local_part.as_bytes(), &domain),
             })
         });
         Self {
@@ -241,14 +236,14 @@ fn authentication_results(
 }
 
 /// One word of printable ASCII.
-fn envelope_id(queue_id: &str, veil: &MessageRedaction<'_>) -> Option<String> {
+fn envelope_id(queue_id: &str, redaction: &MessageRedaction<'_>) -> Option<String> {
     let id: String = queue_id.chars().filter(char::is_ascii_graphic).collect();
-    (!id.is_empty()).then(|| veil.word(&id))
+    (!id.is_empty()).then(|| redaction.word(&id))
 }
 
-fn mail_from(facts: &FailureFacts, veil: &MessageRedaction<'_>) -> Option<String> {
+fn mail_from(facts: &FailureFacts, redaction: &MessageRedaction<'_>) -> Option<String> {
     let domain = facts.mail_from.domain()?;
-    Some(veil.address(facts.mail_from.local_part()?, &domain))
+    Some(redaction.address(facts.mail_from.local_part()?, &domain))
 }
 
 /// RFC 6591 §3.2.4: the records, where SPF of an aligned domain failed.

@@ -129,14 +129,14 @@ pub struct HeaderBlock {
 
 /// The redaction of one message: it knows the local parts that must not be shown anywhere in it.
 pub(super) struct MessageRedaction<'a> {
-    redaction: &'a Redactor,
+    redactor: &'a Redactor,
     known: KnownAddresses,
 }
 
 impl<'a> MessageRedaction<'a> {
     /// Learns what is to be hidden: the local part of each address in the header section, and those
     /// of `paths`, which are of the envelope.
-    pub(super) fn new(redaction: &'a Redactor, header: &HeaderCopy, paths: &[&[u8]]) -> Self {
+    pub(super) fn new(redactor: &'a Redactor, header: &HeaderCopy, paths: &[&[u8]]) -> Self {
         let mut known = KnownAddresses::default();
         let values = header.fields.iter().map(HeaderField::value);
         for value in values.chain(paths.iter().copied()) {
@@ -149,14 +149,14 @@ impl<'a> MessageRedaction<'a> {
         for value in addressed.map(HeaderField::value).chain(paths.iter().copied()) {
             addresses::domains(value, |domain| known.learn_domain(domain));
         }
-        Self { redaction, known }
+        Self { redactor, known }
     }
 
     /// The header section.
     pub(super) fn header_block(&self, header: &HeaderCopy) -> HeaderBlock {
         let mut text = String::new();
         for field in &header.fields {
-            let line = match self.redaction.profile {
+            let line = match self.redactor.profile {
                 Profile::None => text::as_received(field),
                 Profile::Hashed | Profile::Domains => fields::redacted(field, self),
             };
@@ -167,7 +167,7 @@ impl<'a> MessageRedaction<'a> {
         }
         HeaderBlock {
             text,
-            is_cut: header.is_cut(),
+            is_cut: header.is_cut,
         }
     }
 
@@ -178,8 +178,8 @@ impl<'a> MessageRedaction<'a> {
     }
 
     fn shown_subject(&self, value: &[u8]) -> Option<String> {
-        let text = self.redaction.shows_subjects().then(|| text::decoded(value))?;
-        Some(match self.redaction.profile {
+        let text = self.redactor.shows_subjects().then(|| text::decoded(value))?;
+        Some(match self.redactor.profile {
             Profile::None => text,
             Profile::Hashed | Profile::Domains => self.prose(&text),
         })
@@ -187,17 +187,17 @@ impl<'a> MessageRedaction<'a> {
 
     /// An address: the domain as it is, in lower case, and a token for the local part.
     pub(super) fn address(&self, local_part: &[u8], domain: &DomainName) -> String {
-        format!("{}@{domain}", self.redaction.token(local_part))
+        format!("{}@{domain}", self.redactor.token(local_part))
     }
 
     /// What stands in the place of a local part.
     fn token(&self, local_part: &[u8]) -> String {
-        self.redaction.token(local_part)
+        self.redactor.token(local_part)
     }
 
     /// A short foreign word, such as a host name or a queue id, with tokens for the local parts in it.
     pub(super) fn word(&self, word: &str) -> String {
-        match self.redaction.profile {
+        match self.redactor.profile {
             Profile::None => text::printable(word.as_bytes()),
             Profile::Hashed | Profile::Domains => self.without_known(word),
         }

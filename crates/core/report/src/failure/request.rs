@@ -6,22 +6,9 @@ use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_dmarc::record::{AssessmentPolicy, FailureOptions, Psd, ReportUri};
 
 use super::alignment::IdentityAlignment;
-use super::facts::{FailureFacts, ReportedDelivery};
+use super::facts::{FailureFacts, ReportedDelivery, SignatureFacts};
 use crate::address::Address;
 use crate::destination::Destination;
-
-/// What the mechanisms came to, as far as `fo` looks at it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MechanismResults {
-    /// SPF gave an aligned pass.
-    pub spf_aligned: bool,
-    /// DKIM gave an aligned pass.
-    pub dkim_aligned: bool,
-    /// A signature was evaluated and did not pass, aligned or not.
-    pub signature_failed: bool,
-    /// SPF of MAIL FROM came to something else than pass or neutral, aligned or not.
-    pub spf_failed: bool,
-}
 
 /// The kinds of failure report that a record asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,35 +33,16 @@ impl Requested {
 
 /// What `fo` asks for of such a message (RFC 9989 §4.7). That a record has no `ruf` is not looked at
 /// here: see [`gate`].
-#[must_use]
-pub fn requested(options: FailureOptions, found: &MechanismResults) -> Requested {
-    let is_aligned = [found.spf_aligned, found.dkim_aligned];
-    let none_aligned = !is_aligned.contains(&true);
-    let any_unaligned = is_aligned.contains(&false);
+fn requested(facts: &FailureFacts) -> Requested {
+    let options = facts.failure_options;
+    let (dkim, spf) = (!facts.dkim_aligned, !facts.spf_aligned);
+    let has_failed = |signature: &SignatureFacts| signature.result != DkimResult::Pass;
+    let spf_failed = !matches!(facts.spf.result, SpfResult::Pass | SpfResult::Neutral);
     Requested {
-        dmarc: (options.all && none_aligned) || (options.any && any_unaligned),
-        dkim: options.dkim && found.signature_failed,
-        spf: options.spf && found.spf_failed,
-        identity_alignment: IdentityAlignment {
-            dkim: !found.dkim_aligned,
-            spf: !found.spf_aligned,
-        },
-    }
-}
-
-impl MechanismResults {
-    /// What `fo` looks at of a message.
-    #[must_use]
-    pub fn of(facts: &FailureFacts) -> Self {
-        Self {
-            spf_aligned: facts.spf_aligned,
-            dkim_aligned: facts.dkim_aligned,
-            signature_failed: facts
-                .signatures
-                .iter()
-                .any(|signature| signature.result != DkimResult::Pass),
-            spf_failed: !matches!(facts.spf.result, SpfResult::Pass | SpfResult::Neutral),
-        }
+        dmarc: (options.all && dkim && spf) || (options.any && (dkim || spf)),
+        dkim: options.dkim && facts.signatures.iter().any(has_failed),
+        spf: options.spf && spf_failed,
+        identity_alignment: IdentityAlignment { dkim, spf },
     }
 }
 
@@ -128,7 +96,7 @@ pub enum RequestRefusal {
     NoVerdict(&'static str),
     /// It will be judged again.
     #[error("the message was deferred and will come again")]
-    PutOff,
+    Deferred,
     /// A report about a report is how a loop begins (RFC 9991 §5.1).
     #[error("the message is itself a report (multipart/report)")]
     Report,
@@ -173,7 +141,7 @@ pub fn gate(facts: &FailureFacts, rules: RequestRules) -> Result<WantedReport, R
     if facts.policy_published == Some(AssessmentPolicy::None) && !rules.on_none {
         return Err(RequestRefusal::PolicyNone);
     }
-    let requested = requested(facts.failure_options, &MechanismResults::of(facts));
+    let requested = requested(facts);
     if !requested.is_any() {
         return Err(RequestRefusal::NotRequested(facts.failure_options));
     }
@@ -227,10 +195,13 @@ fn refuse_message(facts: &FailureFacts) -> Result<(), RequestRefusal> {
             !matches!(facts.dmarc, DmarcResult::Pass(_) | DmarcResult::Fail),
             RequestRefusal::NoVerdict(facts.dmarc.as_str()),
         ),
-        (facts.delivery == ReportedDelivery::PutOff, RequestRefusal::PutOff),
-        (facts.header.is_report(), RequestRefusal::Report),
+        (
+            facts.delivery == ReportedDelivery::Deferred,
+            RequestRefusal::Deferred,
+        ),
+        (facts.header.is_report, RequestRefusal::Report),
         (facts.mail_from.is_null(), RequestRefusal::NullReversePath),
-        (facts.header.is_automatic(), RequestRefusal::Automatic),
+        (facts.header.is_automatic, RequestRefusal::Automatic),
         (facts.moment.is_to_us, RequestRefusal::ToUs),
     ];
     let first = refusals.into_iter().find(|(holds, _)| *holds);

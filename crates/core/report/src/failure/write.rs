@@ -166,7 +166,7 @@ fn text(report: &FailureReport) -> String {
         ReportedDelivery::Delivered => "The message was accepted.\n",
         ReportedDelivery::Policy => "The message was set aside for this failure.\n",
         ReportedDelivery::Reject => "The message was refused.\n",
-        ReportedDelivery::PutOff => "The message was put off.\n",
+        ReportedDelivery::Deferred => "The message was deferred.\n",
     });
     if report.incidents > 1 {
         text.push_str(&format!(

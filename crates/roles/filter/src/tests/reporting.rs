@@ -168,7 +168,7 @@ async fn d20_a_failing_message_is_offered_with_its_header_and_without_its_body()
     assert_eq!(facts.moment.source_port, Some(4711));
     // So that they are hidden wherever they stand.
     assert_eq!(facts.moment.recipients, [b"reader@ours.example".to_vec()]);
-    assert!(!facts.header.is_cut() && !facts.moment.is_to_us);
+    assert!(!facts.header.is_cut && !facts.moment.is_to_us);
     assert!(candidates.try_recv().is_err());
     let told = printed(&desk.fixture.filter);
     assert!(

@@ -8,6 +8,7 @@ use super::received::{ip_address, received, shown_date};
 use super::results::{arc, authentication_results, received_spf, signature};
 use super::text::{field, field_name, one_of};
 use super::{MessageRedaction, REDACTED};
+use crate::failure::facts::before_parameters;
 use crate::mime;
 
 /// The most message ids, and URIs, of one field that are shown.
@@ -15,38 +16,10 @@ const MAX_ITEMS: usize = 100;
 /// The longest media type that is shown.
 const MAX_TYPE_OCTETS: usize = 100;
 /// The transfer encodings of RFC 2045 §6.1.
-const ENCODINGS: [&str; 5] = ["7bit", "8bit", "binary", "base64", "quoted-printable"];
+const ENCODINGS: &str = "7bit 8bit binary base64 quoted-printable";
 /// The values of fields that have a few words to choose from.
-const WORDS: [&str; 28] = [
-    "no",
-    "yes",
-    "auto-generated",
-    "auto-replied",
-    "auto-notified",
-    "bulk",
-    "list",
-    "junk",
-    "first-class",
-    "low",
-    "normal",
-    "high",
-    "urgent",
-    "non-urgent",
-    "1",
-    "2",
-    "3",
-    "4",
-    "5",
-    "inline",
-    "attachment",
-    "personal",
-    "private",
-    "company-confidential",
-    "oof",
-    "all",
-    "none",
-    "1.0",
-];
+const WORDS: &str = "no yes auto-generated auto-replied auto-notified bulk list junk first-class low normal high \
+    urgent non-urgent 1 2 3 4 5 inline attachment personal private company-confidential oof all none 1.0";
 
 /// How a field is read, and what of it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,91 +49,50 @@ enum FieldKind {
     Unknown,
 }
 
-const KINDS: [(&str, FieldKind); 71] = [
-    ("apparently-to", FieldKind::Addresses),
-    ("arc-authentication-results", FieldKind::AuthenticationResults),
-    ("arc-message-signature", FieldKind::Arc),
-    ("arc-seal", FieldKind::Arc),
-    ("archived-at", FieldKind::Uris),
-    ("authentication-results", FieldKind::AuthenticationResults),
+/// The fields of each kind, in lower case.
+const FIELDS: [(FieldKind, &str); 16] = [
     (
-        "authentication-results-original",
-        FieldKind::AuthenticationResults,
+        FieldKind::Addresses,
+        "apparently-to bcc cc delivered-to disposition-notification-to envelope-to errors-to from \
+         mail-followup-to mail-reply-to mailing-list original-from original-recipient reply-to resent-bcc \
+         resent-cc resent-from resent-sender resent-to return-receipt-to sender to x-beenthere \
+         x-envelope-to x-forwarded-for x-forwarded-to x-original-from x-original-to x-rcpt-to x-sender",
     ),
-    ("auto-submitted", FieldKind::Word),
-    ("bcc", FieldKind::Addresses),
-    ("cc", FieldKind::Addresses),
-    ("content-disposition", FieldKind::Word),
-    ("content-transfer-encoding", FieldKind::Encoding),
-    ("content-type", FieldKind::MediaType),
-    ("date", FieldKind::Date),
-    ("delivered-to", FieldKind::Addresses),
-    ("delivery-date", FieldKind::Date),
-    ("disposition-notification-to", FieldKind::Addresses),
-    ("dkim-signature", FieldKind::Signature),
-    ("envelope-to", FieldKind::Addresses),
-    ("errors-to", FieldKind::Addresses),
-    ("from", FieldKind::Addresses),
-    ("importance", FieldKind::Word),
-    ("in-reply-to", FieldKind::MessageIds),
-    ("list-archive", FieldKind::Uris),
-    ("list-help", FieldKind::Uris),
-    ("list-id", FieldKind::ListId),
-    ("list-owner", FieldKind::Uris),
-    ("list-post", FieldKind::Uris),
-    ("list-subscribe", FieldKind::Uris),
-    ("list-unsubscribe", FieldKind::Uris),
-    ("mail-followup-to", FieldKind::Addresses),
-    ("mail-reply-to", FieldKind::Addresses),
-    ("mailing-list", FieldKind::Addresses),
-    ("message-id", FieldKind::MessageIds),
-    ("mime-version", FieldKind::Word),
-    ("original-from", FieldKind::Addresses),
-    ("original-recipient", FieldKind::Addresses),
-    ("precedence", FieldKind::Word),
-    ("priority", FieldKind::Word),
-    ("received", FieldKind::Received),
-    ("received-spf", FieldKind::ReceivedSpf),
-    ("references", FieldKind::MessageIds),
-    ("reply-to", FieldKind::Addresses),
-    ("resent-bcc", FieldKind::Addresses),
-    ("resent-cc", FieldKind::Addresses),
-    ("resent-date", FieldKind::Date),
-    ("resent-from", FieldKind::Addresses),
-    ("resent-message-id", FieldKind::MessageIds),
-    ("resent-sender", FieldKind::Addresses),
-    ("resent-to", FieldKind::Addresses),
-    ("return-path", FieldKind::Path),
-    ("return-receipt-to", FieldKind::Addresses),
-    ("sender", FieldKind::Addresses),
-    ("sensitivity", FieldKind::Word),
-    ("subject", FieldKind::Subject),
-    ("to", FieldKind::Addresses),
-    ("x-auto-response-suppress", FieldKind::Word),
-    ("x-beenthere", FieldKind::Addresses),
-    ("x-envelope-from", FieldKind::Path),
-    ("x-envelope-to", FieldKind::Addresses),
-    ("x-forwarded-for", FieldKind::Addresses),
-    ("x-forwarded-to", FieldKind::Addresses),
-    ("x-original-from", FieldKind::Addresses),
-    ("x-original-to", FieldKind::Addresses),
-    ("x-originating-ip", FieldKind::IpAddress),
-    ("x-priority", FieldKind::Word),
-    ("x-rcpt-to", FieldKind::Addresses),
-    ("x-received", FieldKind::Received),
-    ("x-sender", FieldKind::Addresses),
-    ("x-sender-ip", FieldKind::IpAddress),
-    ("x-spam-flag", FieldKind::Word),
+    (FieldKind::Path, "return-path x-envelope-from"),
+    (
+        FieldKind::MessageIds,
+        "in-reply-to message-id references resent-message-id",
+    ),
+    (FieldKind::Received, "received x-received"),
+    (FieldKind::Date, "date delivery-date resent-date"),
+    (FieldKind::Signature, "dkim-signature"),
+    (FieldKind::Arc, "arc-message-signature arc-seal"),
+    (
+        FieldKind::AuthenticationResults,
+        "arc-authentication-results authentication-results authentication-results-original",
+    ),
+    (FieldKind::ReceivedSpf, "received-spf"),
+    (FieldKind::ListId, "list-id"),
+    (
+        FieldKind::Uris,
+        "archived-at list-archive list-help list-owner list-post list-subscribe list-unsubscribe",
+    ),
+    (FieldKind::MediaType, "content-type"),
+    (FieldKind::Encoding, "content-transfer-encoding"),
+    (
+        FieldKind::Word,
+        "auto-submitted content-disposition importance mime-version precedence priority sensitivity \
+         x-auto-response-suppress x-priority x-spam-flag",
+    ),
+    (FieldKind::IpAddress, "x-originating-ip x-sender-ip"),
+    (FieldKind::Subject, "subject"),
 ];
 
 impl FieldKind {
     fn of(name: &str) -> Self {
         let lower = name.to_ascii_lowercase();
-        let found = KINDS.binary_search_by(|(known, _)| (*known).cmp(&lower));
-        found
-            .ok()
-            .and_then(|at| KINDS.get(at))
-            .map_or(Self::Unknown, |(_, kind)| *kind)
+        let is_of = |(_, names): &&(Self, &str)| names.split(' ').any(|known| known == lower);
+        FIELDS.iter().find(is_of).map_or(Self::Unknown, |(kind, _)| *kind)
     }
 }
 
@@ -176,42 +108,42 @@ pub(super) fn holds_addresses(field: &HeaderField) -> bool {
 
 /// One field as it may be shown, folded, its last line ended by CRLF; nothing where it has no name
 /// that could be written.
-pub(super) fn redacted(original: &HeaderField, veil: &MessageRedaction<'_>) -> String {
+pub(super) fn redacted(original: &HeaderField, redaction: &MessageRedaction<'_>) -> String {
     let Some(name) = field_name(original) else {
         return String::new();
     };
     let kind = FieldKind::of(name);
     if kind == FieldKind::Unknown {
-        return field(&veil.word(name), REDACTED);
+        return field(&redaction.word(name), REDACTED);
     }
     let value = original.value().trim_ascii();
     if value.is_empty() {
         return field(name, "");
     }
-    field(name, &shown(kind, value, veil))
+    field(name, &shown(kind, value, redaction))
 }
 
-fn shown(kind: FieldKind, value: &[u8], veil: &MessageRedaction<'_>) -> String {
+fn shown(kind: FieldKind, value: &[u8], redaction: &MessageRedaction<'_>) -> String {
     match kind {
-        FieldKind::Addresses => addresses(value, veil),
-        FieldKind::Path => path(value, veil),
-        FieldKind::MessageIds => message_ids(value, veil),
-        FieldKind::Received => received(value, veil),
+        FieldKind::Addresses => addresses(value, redaction),
+        FieldKind::Path => path(value, redaction),
+        FieldKind::MessageIds => message_ids(value, redaction),
+        FieldKind::Received => received(value, redaction),
         FieldKind::Date => shown_date(&String::from_utf8_lossy(value)),
-        FieldKind::Signature => signature(value, veil),
-        FieldKind::Arc => arc(value, veil),
-        FieldKind::AuthenticationResults => authentication_results(value, veil),
+        FieldKind::Signature => signature(value, redaction),
+        FieldKind::Arc => arc(value, redaction),
+        FieldKind::AuthenticationResults => authentication_results(value, redaction),
         FieldKind::ReceivedSpf => received_spf(value),
-        FieldKind::ListId => list_id(value, veil),
-        FieldKind::Uris => uris(value, veil),
-        FieldKind::MediaType => media_type(value, veil),
-        FieldKind::Encoding => one_of(value, &ENCODINGS).to_owned(),
-        FieldKind::Word => one_of(before_parameters(value), &WORDS).to_owned(),
+        FieldKind::ListId => list_id(value, redaction),
+        FieldKind::Uris => uris(value, redaction),
+        FieldKind::MediaType => media_type(value, redaction),
+        FieldKind::Encoding => one_of(value, ENCODINGS).to_owned(),
+        FieldKind::Word => one_of(before_parameters(value), WORDS).to_owned(),
         FieldKind::IpAddress => str::from_utf8(value)
             .ok()
             .and_then(ip_address)
             .map_or_else(hidden, |address| format!("[{address}]")),
-        FieldKind::Subject => veil
+        FieldKind::Subject => redaction
             .shown_subject(value)
             .map_or_else(hidden, |text| mime::unstructured("Subject", &text)),
         FieldKind::Unknown => hidden(),
@@ -223,11 +155,11 @@ fn hidden() -> String {
 }
 
 /// Tokens for local parts; display names, comments and the names of groups are dropped.
-fn addresses(value: &[u8], veil: &MessageRedaction<'_>) -> String {
+fn addresses(value: &[u8], redaction: &MessageRedaction<'_>) -> String {
     let (found, is_all) = mailboxes(value);
     let mut shown: Vec<String> = found
         .iter()
-        .map(|mailbox| veil.address(&mailbox.local_part, &mailbox.domain))
+        .map(|mailbox| redaction.address(&mailbox.local_part, &mailbox.domain))
         .collect();
     if !is_all || shown.is_empty() {
         shown.push(hidden());
@@ -235,12 +167,12 @@ fn addresses(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     shown.join(", ")
 }
 
-fn path(value: &[u8], veil: &MessageRedaction<'_>) -> String {
+fn path(value: &[u8], redaction: &MessageRedaction<'_>) -> String {
     if value == b"<>" {
         return "<>".to_owned();
     }
     mailbox(value).map_or_else(hidden, |found| {
-        format!("<{}>", veil.address(&found.local_part, &found.domain))
+        format!("<{}>", redaction.address(&found.local_part, &found.domain))
     })
 }
 
@@ -261,7 +193,7 @@ fn joined_or_hidden(shown: &[String], separator: &str) -> String {
     }
 }
 
-fn message_ids(value: &[u8], veil: &MessageRedaction<'_>) -> String {
+fn message_ids(value: &[u8], redaction: &MessageRedaction<'_>) -> String {
     let shown = bracketed(value).into_iter().map(|id| {
         let at = id.iter().rposition(|&octet| octet == b'@');
         let (left, right) = match at {
@@ -271,13 +203,13 @@ fn message_ids(value: &[u8], veil: &MessageRedaction<'_>) -> String {
             ),
             None => (id, &[][..]),
         };
-        let host = DomainName::from_bytes(right).map_or_else(|_| hidden(), |name| veil.host_name(&name));
-        format!("<{}@{host}>", veil.token(left))
+        let host = DomainName::from_bytes(right).map_or_else(|_| hidden(), |name| redaction.host_name(&name));
+        format!("<{}@{host}>", redaction.token(left))
     });
     joined_or_hidden(&shown.collect::<Vec<_>>(), " ")
 }
 
-fn list_id(value: &[u8], veil: &MessageRedaction<'_>) -> String {
+fn list_id(value: &[u8], redaction: &MessageRedaction<'_>) -> String {
     let id = bracketed(value)
         .pop()
         .and_then(|id| DomainName::from_bytes(id).ok());
@@ -287,22 +219,22 @@ fn list_id(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     // The case of the address may be another; that of the id is not kept by lists either.
     let list = id.labels().next().unwrap_or_default();
     match id.parent() {
-        Some(domain) => format!("<{}.{domain}>", veil.token(list.as_bytes())),
-        None => format!("<{}>", veil.token(list.as_bytes())),
+        Some(domain) => format!("<{}.{domain}>", redaction.token(list.as_bytes())),
+        None => format!("<{}>", redaction.token(list.as_bytes())),
     }
 }
 
 /// RFC 2369 §2: URIs in angle brackets. A path or a query says who the subscriber is.
-fn uris(value: &[u8], veil: &MessageRedaction<'_>) -> String {
+fn uris(value: &[u8], redaction: &MessageRedaction<'_>) -> String {
     let bare = without_comments(value);
     let shown = bracketed(&bare).into_iter().map(|uri| {
         let uri = String::from_utf8_lossy(uri);
-        format!("<{}>", shown_uri(uri.trim(), veil).unwrap_or_else(hidden))
+        format!("<{}>", shown_uri(uri.trim(), redaction).unwrap_or_else(hidden))
     });
     joined_or_hidden(&shown.collect::<Vec<_>>(), ", ")
 }
 
-fn shown_uri(uri: &str, veil: &MessageRedaction<'_>) -> Option<String> {
+fn shown_uri(uri: &str, redaction: &MessageRedaction<'_>) -> Option<String> {
     let (scheme, rest) = uri.split_once(':')?;
     match scheme.to_ascii_lowercase().as_str() {
         "mailto" => {
@@ -310,21 +242,21 @@ fn shown_uri(uri: &str, veil: &MessageRedaction<'_>) -> Option<String> {
             let found = mailbox(address.as_bytes())?;
             // A percent sign would be decoded by whoever looks for the same address elsewhere.
             let is_plain = !found.local_part.contains(&b'%');
-            is_plain.then(|| format!("mailto:{}", veil.address(&found.local_part, &found.domain)))
+            is_plain.then(|| format!("mailto:{}", redaction.address(&found.local_part, &found.domain)))
         }
         scheme @ ("http" | "https") => {
             let authority = rest.strip_prefix("//")?.split(['/', '?', '#']).next()?;
             let host = authority.rsplit('@').next()?.split(':').next()?;
             let host = DomainName::parse(host).ok()?;
             let scheme = scheme.replace("http", "hxxp");
-            Some(format!("{scheme}://{}/{REDACTED}", veil.host_name(&host)))
+            Some(format!("{scheme}://{}/{REDACTED}", redaction.host_name(&host)))
         }
         _ => None,
     }
 }
 
 /// Type and subtype; parameters hold names of files, and boundaries anything.
-fn media_type(value: &[u8], veil: &MessageRedaction<'_>) -> String {
+fn media_type(value: &[u8], redaction: &MessageRedaction<'_>) -> String {
     let bare = without_comments(value);
     let text = String::from_utf8_lossy(before_parameters(&bare))
         .trim()
@@ -335,17 +267,10 @@ fn media_type(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     };
     match text.split_once('/') {
         Some((main, sub)) if is_token(main) && is_token(sub) && text.len() <= MAX_TYPE_OCTETS => {
-            veil.word(&text)
+            redaction.word(&text)
         }
         _ => hidden(),
     }
-}
-
-fn before_parameters(value: &[u8]) -> &[u8] {
-    value
-        .split(|octet| b";(".contains(octet))
-        .next()
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -353,7 +278,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_in_order() {
-        assert!(KINDS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    fn each_field_has_one_kind() {
+        let names = || FIELDS.iter().flat_map(|(_, names)| names.split(' '));
+        let distinct: std::collections::BTreeSet<_> = names().collect();
+        assert_eq!(distinct.len(), names().count());
+        assert!(names().all(|name| !name.is_empty() && name == name.to_ascii_lowercase()));
     }
 }

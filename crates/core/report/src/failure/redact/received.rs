@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use landmarc_mail::DomainName;
 
 use super::addresses::mailbox;
+use super::text::one_of;
 use super::{MessageRedaction, REDACTED};
 
 /// Words of one field that are looked at.
@@ -13,29 +14,11 @@ const MAX_WORDS: usize = 200;
 const MAX_ID_OCTETS: usize = 64;
 /// The most words a date has: `Mon, 01 Jun 2026 00:00:00 +0000`.
 const MAX_DATE_WORDS: usize = 7;
+/// The clauses of a Received field that are shown.
+const CLAUSES: [&str; 5] = ["from", "by", "with", "id", "for"];
 /// What can stand after `with` (RFC 5321 §4.4, RFC 3848, RFC 6531, RFC 8314).
-const PROTOCOLS: [&str; 20] = [
-    "SMTP",
-    "ESMTP",
-    "ESMTPA",
-    "ESMTPS",
-    "ESMTPSA",
-    "LMTP",
-    "LMTPA",
-    "LMTPS",
-    "LMTPSA",
-    "UTF8SMTP",
-    "UTF8SMTPA",
-    "UTF8SMTPS",
-    "UTF8SMTPSA",
-    "UTF8LMTP",
-    "UTF8LMTPA",
-    "UTF8LMTPS",
-    "UTF8LMTPSA",
-    "HTTP",
-    "HTTPS",
-    "MAPI",
-];
+const PROTOCOLS: &str = "SMTP ESMTP ESMTPA ESMTPS ESMTPSA LMTP LMTPA LMTPS LMTPSA UTF8SMTP UTF8SMTPA \
+    UTF8SMTPS UTF8SMTPSA UTF8LMTP UTF8LMTPA UTF8LMTPS UTF8LMTPSA HTTP HTTPS MAPI";
 const DATE_WORDS: [&str; 26] = [
     "mon", "tue", "wed", "thu", "fri", "sat", "sun", "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug",
     "sep", "oct", "nov", "dec", "ut", "utc", "gmt", "est", "edt", "pst", "pdt",
@@ -43,25 +26,32 @@ const DATE_WORDS: [&str; 26] = [
 
 /// One Received field: hosts, addresses, protocol, id and date are kept, and the token of whom it
 /// was for. Comments are dropped, but for the address of the client and its name.
-pub(super) fn received(value: &[u8], veil: &MessageRedaction<'_>) -> String {
+pub(super) fn received(value: &[u8], redaction: &MessageRedaction<'_>) -> String {
     let text = String::from_utf8_lossy(value);
     let (clauses, date) = text.rsplit_once(';').unwrap_or((&text, ""));
     let mut out = Vec::new();
     let mut words = pieces(clauses).into_iter().take(MAX_WORDS).peekable();
     while let Some(piece) = words.next() {
         let Piece::Word(name) = piece else { continue };
-        let Some(clause) = Clause::named(&name) else {
+        let name = name.to_ascii_lowercase();
+        if !CLAUSES.contains(&name.as_str()) {
             continue;
-        };
+        }
         let Some(Piece::Word(value)) = words.next_if(|next| matches!(next, Piece::Word(_))) else {
             continue;
         };
-        out.push(clause.shown(&value, veil));
+        let shown = match name.as_str() {
+            "with" => Some(one_of(value.as_bytes(), PROTOCOLS).to_owned()),
+            "id" => queue_id(&value, redaction),
+            "for" => recipient(&value, redaction),
+            _ => host(&value, redaction),
+        };
+        out.push(format!("{name} {}", shown.as_deref().unwrap_or(REDACTED)));
         // RFC 5321 §4.4: TCP-info, which is ours to trust, stands right after what the client said.
-        if clause == Clause::From
+        if name == "from"
             && let Some(Piece::Comment(comment)) = words.next_if(|next| matches!(next, Piece::Comment(_)))
         {
-            out.extend(client(&comment, veil));
+            out.extend(client(&comment, redaction));
         }
     }
     if out.is_empty() {
@@ -97,13 +87,13 @@ fn is_date_word(word: &str) -> bool {
 }
 
 /// An address literal or a host name as it may be shown.
-pub(super) fn host(word: &str, veil: &MessageRedaction<'_>) -> Option<String> {
+pub(super) fn host(word: &str, redaction: &MessageRedaction<'_>) -> Option<String> {
     if let Some(address) = ip_address(word) {
         return Some(format!("[{address}]"));
     }
     let name = DomainName::parse(word).ok()?;
     // A single label is what somebody calls the machine on the desk.
-    (name.label_count() > 1 || name.as_str() == "localhost").then(|| veil.host_name(&name))
+    (name.label_count() > 1 || name.as_str() == "localhost").then(|| redaction.host_name(&name))
 }
 
 /// An address, in brackets or not, with the tag of RFC 5321 §4.1.3 or the port that some write.
@@ -119,64 +109,28 @@ pub(super) fn ip_address(word: &str) -> Option<IpAddr> {
 }
 
 /// `(name [address])` of what is said of a client in a comment, if an address is in it.
-fn client(comment: &str, veil: &MessageRedaction<'_>) -> Option<String> {
+fn client(comment: &str, redaction: &MessageRedaction<'_>) -> Option<String> {
     let words: Vec<&str> = comment.split_ascii_whitespace().take(MAX_WORDS).collect();
     let at = words.iter().position(|word| ip_address(word).is_some())?;
     let address = ip_address(words.get(at)?)?;
     let before = at.checked_sub(1).and_then(|before| words.get(before));
-    Some(match before.and_then(|word| host(word, veil)) {
+    Some(match before.and_then(|word| host(word, redaction)) {
         Some(name) => format!("({name} [{address}])"),
         None => format!("([{address}])"),
     })
 }
 
-/// A part of a Received field that has a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Clause {
-    From,
-    By,
-    With,
-    Id,
-    For,
-}
-
-impl Clause {
-    fn named(word: &str) -> Option<Self> {
-        Some(match word.to_ascii_lowercase().as_str() {
-            "from" => Self::From,
-            "by" => Self::By,
-            "with" => Self::With,
-            "id" => Self::Id,
-            "for" => Self::For,
-            _ => return None,
-        })
-    }
-
-    fn shown(self, value: &str, veil: &MessageRedaction<'_>) -> String {
-        let hidden = || REDACTED.to_owned();
-        match self {
-            Self::From => format!("from {}", host(value, veil).unwrap_or_else(hidden)),
-            Self::By => format!("by {}", host(value, veil).unwrap_or_else(hidden)),
-            Self::With => format!("with {}", protocol(value).unwrap_or(REDACTED)),
-            Self::Id => format!("id {}", queue_id(value, veil).unwrap_or_else(hidden)),
-            Self::For => format!("for {}", recipient(value, veil).unwrap_or_else(hidden)),
-        }
-    }
-}
-
-fn protocol(word: &str) -> Option<&'static str> {
-    let is_it = |protocol: &&&str| protocol.eq_ignore_ascii_case(word);
-    PROTOCOLS.iter().find(is_it).copied()
-}
-
-fn queue_id(word: &str, veil: &MessageRedaction<'_>) -> Option<String> {
+fn queue_id(word: &str, redaction: &MessageRedaction<'_>) -> Option<String> {
     let is_id = |octet: u8| octet.is_ascii_alphanumeric() || b"-._/".contains(&octet);
-    (word.len() <= MAX_ID_OCTETS && word.bytes().all(is_id)).then(|| veil.word(word))
+    (word.len() <= MAX_ID_OCTETS && word.bytes().all(is_id)).then(|| redaction.word(word))
 }
 
-fn recipient(word: &str, veil: &MessageRedaction<'_>) -> Option<String> {
+fn recipient(word: &str, redaction: &MessageRedaction<'_>) -> Option<String> {
     let found = mailbox(word.as_bytes())?;
-    Some(format!("<{}>", veil.address(&found.local_part, &found.domain)))
+    Some(format!(
+        "<{}>",
+        redaction.address(&found.local_part, &found.domain)
+    ))
 }
 
 /// A word or a comment, its outer parentheses gone.

@@ -28,13 +28,13 @@ fn copy(fields: &[(&str, &[u8])]) -> HeaderCopy {
 }
 
 /// The lines of a redacted header section, unfolded.
-fn block(redaction: &Redactor, fields: &[(&str, &str)]) -> Vec<String> {
+fn block(redactor: &Redactor, fields: &[(&str, &str)]) -> Vec<String> {
     let fields: Vec<_> = fields
         .iter()
         .map(|(name, value)| (*name, value.as_bytes()))
         .collect();
     let header = copy(&fields);
-    let block = redaction.header_block(&header, &[]);
+    let block = redactor.header_block(&header, &[]);
     let unfolded = block.text.replace("\r\n ", " ");
     unfolded.lines().map(str::to_owned).collect()
 }
@@ -258,9 +258,9 @@ fn each_kind_of_field_shows_what_is_harmless() {
 #[test]
 fn the_envelope_is_hidden_in_the_header_too() {
     let header = copy(&[("Received", b" by mx.example with SMTP id for.melissa")]);
-    let redaction = hashed();
-    let veil = MessageRedaction::new(&redaction, &header, &[b"Melissa@receiver.example"]);
-    assert!(!veil.header_block(&header).text.contains("melissa"));
+    let redactor = hashed();
+    let redaction = MessageRedaction::new(&redactor, &header, &[b"Melissa@receiver.example"]);
+    assert!(!redaction.header_block(&header).text.contains("melissa"));
 }
 
 #[test]
@@ -270,8 +270,8 @@ fn the_block_ends_at_a_field_that_does_not_fit() {
     let fields: Vec<_> = (0..MAX_HEADER_FIELDS).map(|_| ("To", value.as_bytes())).collect();
     let header = copy(&fields);
     assert!(header.fields.len() < MAX_HEADER_FIELDS, "the copy is bounded too");
-    let redaction = hashed();
-    let block = redaction.header_block(&header, &[]);
+    let redactor = hashed();
+    let block = redactor.header_block(&header, &[]);
     assert!(block.is_cut);
     assert!(block.text.len() <= MAX_BLOCK_OCTETS && block.text.ends_with("\r\n"));
     let line = field("To", &value).len();
@@ -403,9 +403,9 @@ proptest! {
         let values: Vec<_> = fields.iter().map(|(_, value)| *value).collect();
         fields.extend(values.into_iter().map(|value| (NAMES[known], value)));
         let header = copy(&fields);
-        let redaction = Redactor::new(profile, KEY).with_subjects(true);
-        let veil = MessageRedaction::new(&redaction, &header, &[]);
-        let block = veil.header_block(&header);
+        let redactor = Redactor::new(profile, KEY).with_subjects(true);
+        let redaction = MessageRedaction::new(&redactor, &header, &[]);
+        let block = redaction.header_block(&header);
         prop_assert!(block.text.is_empty() || block.text.ends_with("\r\n"));
         for line in block.text.split_terminator("\r\n") {
             prop_assert!(line.bytes().all(|octet| matches!(octet, b' '..=b'~')), "{line:?}");
