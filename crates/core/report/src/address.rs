@@ -1,4 +1,4 @@
-//! Mail addresses that we write into report mails and SMTP commands.
+//! Mail addresses that we write into report messages and SMTP commands.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,5 @@
 //! What we report to others: aggregate reports (RFC 9990) and failure reports (RFC 9991), and the
-//! report mails that carry them. `landmarc-intake` reads those of others into the same model.
+//! report messages that carry them. `landmarc-intake` reads those of others into the same model.
 
 pub mod aggregate;
 pub mod failure;

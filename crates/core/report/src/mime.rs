@@ -1,4 +1,4 @@
-//! Writing report mails: header fields and MIME parts (RFC 5322, RFC 2045, RFC 2046).
+//! Writing report messages: header fields and MIME parts (RFC 5322, RFC 2045, RFC 2046).
 //!
 //! The octets of a report mail follow from what is put into it and from nothing else: no clock, host name or
 //! random number, so that a report mail made again is the same report mail. All of it is ASCII in CRLF lines of at
@@ -280,19 +280,8 @@ fn boundary(head: &MailHead<'_>, content: &Multipart<'_>) -> String {
 
 /// A value and its parameters, folded.
 fn with_parameters(name: &str, items: &[String]) -> String {
-    let last = items.len().saturating_sub(1);
-    let words: Vec<_> = items
-        .iter()
-        .enumerate()
-        .map(|(at, item)| {
-            if at < last {
-                format!("{item};")
-            } else {
-                item.clone()
-            }
-        })
-        .collect();
-    folded(name, words.iter().map(String::as_str))
+    let value = items.join(";\n");
+    folded(name, value.lines())
 }
 
 fn push_field(body: &mut String, name: &str, value: &str) {

@@ -35,15 +35,14 @@ pub fn is_size_refusal(code: u16, enhanced: Option<&str>, text: &str) -> bool {
     if !(500..600).contains(&code) {
         return false;
     }
-    let text: String = text.chars().take(MAX_TEXT_CHARACTERS).collect();
-    if let Some(enhanced) = enhanced.or_else(|| enhanced_code(&text)) {
-        return SIZE_CODES.contains(&enhanced.trim());
+    let (enhanced, text) = read(enhanced, text);
+    match enhanced {
+        Some(enhanced) => SIZE_CODES.contains(&enhanced.as_str()),
+        None => code == 552 && !FULL_MAILBOX.iter().any(|words| text.contains(words)),
     }
-    let text = text.to_ascii_lowercase();
-    code == 552 && !FULL_MAILBOX.iter().any(|words| text.contains(words))
 }
 
-/// Whether a refusal or bounce is about the mailbox or domain it was meant for, so that further report mails to it
+/// Whether a refusal or bounce is about the mailbox or domain it was meant for, so that further report messages to it
 /// are no use for a while. Not so what is said of us, of the report mail, or of the way: a relay that refuses
 /// everything (`554 5.7.1 relay access denied`) speaks of no destination.
 ///
@@ -52,10 +51,10 @@ pub fn is_size_refusal(code: u16, enhanced: Option<&str>, text: &str) -> bool {
 /// not speak of us.
 #[must_use]
 pub fn speaks_of_destination(code: Option<u16>, enhanced: Option<&str>, text: &str) -> bool {
-    let text: String = text.chars().take(MAX_TEXT_CHARACTERS).collect();
     let telling = enhanced.filter(|enhanced| !enhanced.trim().ends_with(".0.0"));
-    let enhanced = telling.or_else(|| enhanced_code(&text));
-    let mut numbers = enhanced.unwrap_or_default().trim().split('.').skip(1);
+    let (enhanced, text) = read(telling, text);
+    let enhanced = enhanced.unwrap_or_default();
+    let mut numbers = enhanced.split('.').skip(1);
     match (numbers.next(), numbers.next()) {
         // The mailbox, the system, or their syntax; it has moved; a null MX (RFC 7505 §4.2). Not 1.0, which is
         // said of senders as well, nor 1.7 and 1.8, which are.
@@ -66,7 +65,6 @@ pub fn speaks_of_destination(code: Option<u16>, enhanced: Option<&str>, text: &s
         (Some("4"), Some(detail)) => matches!(detail, "1" | "4"),
         // Postfix says `5.0.0` of a reply without an enhanced code.
         (None, _) | (Some("0"), Some("0")) => {
-            let text = text.to_ascii_lowercase();
             matches!(code, Some(550 | 551 | 553)) && !WORDS_OF_US.iter().any(|words| text.contains(words))
         }
         _ => false,
@@ -87,11 +85,19 @@ const WORDS_OF_RELAYING: [&str; 6] = [
 /// `5.7.1` is said of much else as well; never where the code is about the recipient (RFC 3463 §3.2, §3.3).
 #[must_use]
 pub fn speaks_of_us(enhanced: Option<&str>, text: &str) -> bool {
-    let text: String = text.chars().take(MAX_TEXT_CHARACTERS).collect();
-    let enhanced = enhanced.or_else(|| enhanced_code(&text)).unwrap_or_default();
-    let subject = enhanced.trim().split('.').nth(1);
-    let text = text.to_ascii_lowercase();
+    let (enhanced, text) = read(enhanced, text);
+    let subject = enhanced
+        .as_deref()
+        .and_then(|enhanced| enhanced.split('.').nth(1));
     matches!(subject, None | Some("0" | "7")) && WORDS_OF_RELAYING.iter().any(|words| text.contains(words))
+}
+
+/// The enhanced code of a reply, or else the first in its text; and the text in lower case, as far as it is read.
+fn read(enhanced: Option<&str>, text: &str) -> (Option<String>, String) {
+    let text: String = text.chars().take(MAX_TEXT_CHARACTERS).collect();
+    let enhanced = enhanced.or_else(|| enhanced_code(&text));
+    let enhanced = enhanced.map(|enhanced| enhanced.trim().to_owned());
+    (enhanced, text.to_ascii_lowercase())
 }
 
 /// The first enhanced status code of a text: `5.1.1`, each number of one to three digits (RFC 3463 §2).
@@ -103,16 +109,9 @@ pub fn enhanced_code(text: &str) -> Option<&str> {
 }
 
 fn is_enhanced_code(word: &str) -> bool {
-    let mut numbers = word.split('.');
-    let class = numbers
-        .next()
-        .is_some_and(|class| matches!(class, "2" | "4" | "5"));
-    let mut is_detail = || {
-        numbers
-            .next()
-            .is_some_and(|number| (1..=3).contains(&number.len()))
-    };
-    class && is_detail() && is_detail() && numbers.next().is_none()
+    let numbers: Vec<&str> = word.splitn(4, '.').collect();
+    let is_short = |number: &str| (1..=3).contains(&number.len());
+    matches!(*numbers, ["2" | "4" | "5", subject, detail] if is_short(subject) && is_short(detail))
 }
 
 #[cfg(test)]

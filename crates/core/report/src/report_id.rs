@@ -14,7 +14,7 @@ use crate::base32;
 
 /// Characters of a Report-ID: 130 bits of a SHA-256, more than would ever collide.
 const ID_CHARACTERS: usize = 26;
-/// Characters that tell the report mails of one report apart. RFC 9990 §3.5: at most a few report mails a report.
+/// Characters that tell the report messages of one report apart. RFC 9990 §3.5: at most a few report messages a report.
 const MAIL_CHARACTERS: usize = 8;
 
 /// What tells one report from all others of ours.
@@ -169,7 +169,7 @@ mod tests {
     fn gr20_the_same_report_has_the_same_id_in_every_version() {
         let id = id_of(|_| {});
         assert_eq!(id, id_of(|_| {}));
-        // Report mails on their way during an upgrade must be repeated under the id they had.
+        // Report messages on their way during an upgrade must be repeated under the id they had.
         assert_eq!(id.as_str(), "breqlk6jycgugkgos2uuzlfsnc");
     }
 

@@ -1,4 +1,4 @@
-//! The return path of our report mails: an address that names the delivery, so that a bounce to it tells
+//! The return path of our report messages: an address that names the delivery, so that a bounce to it tells
 //! which report mail came back, and that nobody else can make up.
 //!
 //! `dmarc+rb7k…@example.com`: the local part of the base, a delimiter that the MTA delivers to the base, and a token
@@ -27,7 +27,7 @@ pub struct ReturnPath {
 
 impl ReturnPath {
     /// Return paths below `base`. Without a delimiter they have no token, and bounces are told apart by
-    /// what they return only. `secret` has to stay the same as long as report mails can bounce.
+    /// what they return only. `secret` has to stay the same as long as report messages can bounce.
     #[must_use]
     pub fn new(base: Address, delimiter: &str, secret: &[u8; 32]) -> Self {
         Self {

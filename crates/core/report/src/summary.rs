@@ -119,7 +119,7 @@ impl ReportSummary {
     #[must_use]
     pub fn of(report: &AggregateReport) -> Self {
         let mut summary = Self::default();
-        let mut sources = BTreeMap::<IpAddr, (u64, u64)>::new();
+        let mut sources = BTreeMap::<IpAddr, SourceSummary>::new();
         for row in &report.rows {
             let passes = [&row.key.dkim_alignment, &row.key.spf_alignment]
                 .contains(&&SchemaWord::Known(AlignmentResult::Pass));
@@ -131,12 +131,20 @@ impl ReportSummary {
                 SchemaWord::Known(Disposition::Reject) => add(&mut summary.refused, row.count),
                 _ => {}
             }
-            let source = sources.entry(row.key.source_ip).or_default();
-            add(&mut source.0, row.count);
-            add(&mut source.1, passing);
+            let source_ip = row.key.source_ip;
+            let source = sources.entry(source_ip).or_insert(SourceSummary {
+                source_ip,
+                messages: 0,
+                passing: 0,
+            });
+            add(&mut source.messages, row.count);
+            add(&mut source.passing, passing);
         }
         summary.other_sources = sources.len().saturating_sub(MAX_SOURCES);
-        summary.sources = top(sources);
+        summary.sources = sources.into_values().collect();
+        // Equal ones stay in the order of their addresses.
+        summary.sources.sort_by_key(|source| Reverse(source.messages));
+        summary.sources.truncate(MAX_SOURCES);
         summary
     }
 
@@ -245,21 +253,6 @@ fn write_extent(text: &mut String, facts: &TextFacts<'_>) {
 /// Counts of a report of ours are far from the end of a u64; those of others may not be.
 fn add(sum: &mut u64, count: u64) {
     *sum = sum.saturating_add(count);
-}
-
-/// The sources with the most messages; of two alike, the lower address.
-fn top(sources: BTreeMap<IpAddr, (u64, u64)>) -> Vec<SourceSummary> {
-    let mut sources: Vec<_> = sources
-        .into_iter()
-        .map(|(source_ip, (messages, passing))| SourceSummary {
-            source_ip,
-            messages,
-            passing,
-        })
-        .collect();
-    sources.sort_by_key(|source| Reverse(source.messages));
-    sources.truncate(MAX_SOURCES);
-    sources
 }
 
 /// A whole UTC day is that day; anything else has a beginning and an end.
@@ -489,8 +482,11 @@ mod tests {
     #[test]
     fn the_largest_sources_are_named_and_ties_go_by_address() {
         let address = |last: u8| IpAddr::from([192, 0, 2, last]);
-        let counts = (1..=7).map(|last| (address(last), (if last == 7 { 9 } else { 1 }, 0)));
-        let named = top(counts.collect());
+        let of = |last: u8| {
+            let count = if last == 7 { 9 } else { 1 };
+            row(&address(last).to_string(), count, Disposition::None, false, false)
+        };
+        let named = ReportSummary::of(&report((1..=7).map(of).collect())).sources;
         let named: Vec<_> = named.iter().map(|source| source.source_ip).collect();
         assert_eq!(named, [7, 1, 2, 3, 4].map(address));
     }

@@ -1,4 +1,4 @@
-//! When reports are due, and when report mails are tried again. Pure arithmetic: the clock is read elsewhere.
+//! When reports are due, and when report messages are tried again. Pure arithmetic: the clock is read elsewhere.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use landmarc_mail::calendar::DAY_SECONDS;
 
 use crate::report_id::IdHasher;
 
-/// The share of a waiting time by which it is made longer or shorter, in percent: report mails that failed
+/// The share of a waiting time by which it is made longer or shorter, in percent: report messages that failed
 /// together, at a relay that was down, do not come back together.
 const JITTER_PERCENT: u64 = 20;
 /// The first suppression of a destination that bounced.

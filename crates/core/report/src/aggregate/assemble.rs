@@ -184,16 +184,10 @@ fn reports(
 
 fn metadata(day: &DayOfDomain, reporter: &Reporter) -> Metadata {
     let text = |text: &str| tidy(text, MAX_TEXT_OCTETS).into_owned();
-    let or_submitter = |text: String| {
-        if text.is_empty() {
-            reporter.submitter.to_string()
-        } else {
-            text
-        }
-    };
     let said = |words: String| (!words.is_empty()).then_some(words);
+    let organization = said(text(&reporter.organization));
     Metadata {
-        organization: or_submitter(text(&reporter.organization)),
+        organization: organization.unwrap_or_else(|| reporter.submitter.to_string()),
         email: text(&reporter.email),
         contact: reporter
             .contact

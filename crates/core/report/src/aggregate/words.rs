@@ -56,6 +56,11 @@ impl<T: Registered> SchemaWord<T> {
     }
 }
 
+/// The registered word that `text` is, exactly.
+pub(super) fn known<T: Registered>(text: &str) -> Option<T> {
+    SchemaWord::read(text).known()
+}
+
 impl<T> SchemaWord<T> {
     /// What stands for a mandatory element that is not there.
     #[must_use]

@@ -145,19 +145,16 @@ fn metadata<W: Write>(xml: &mut Xml<W>, metadata: &Metadata, form: Form) -> io::
     xml.open("report_metadata")?;
     required(xml, "org_name", &metadata.organization)?;
     required(xml, "email", &metadata.email)?;
-    if let Some(contact) = &metadata.contact {
-        xml.text("extra_contact_info", contact, MAX_TEXT_OCTETS, form)?;
-    }
+    let contact = metadata.contact.as_ref();
+    xml.optional_text("extra_contact_info", contact, MAX_TEXT_OCTETS, form)?;
     required(xml, "report_id", &metadata.report_id)?;
     xml.open("date_range")?;
     xml.number("begin", metadata.period.begin)?;
     xml.number("end", metadata.period.end)?;
     xml.close("date_range")?;
-    if let Some(error) = &metadata.error {
-        xml.text("error", error, MAX_ERROR_OCTETS, form)?;
-    }
-    if let (Form::Rfc9990, Some(generator)) = (form, &metadata.generator) {
-        xml.leaf("generator", generator)?;
+    xml.optional_text("error", metadata.error.as_ref(), MAX_ERROR_OCTETS, form)?;
+    if form == Form::Rfc9990 {
+        xml.optional_leaf("generator", metadata.generator.as_deref())?;
     }
     xml.close("report_metadata")
 }
@@ -173,22 +170,16 @@ fn policy<W: Write>(xml: &mut Xml<W>, policy: &PolicyPublished, form: Form) -> i
 }
 
 fn policy_fields<W: Write>(xml: &mut Xml<W>, policy: &PolicyPublished) -> io::Result<()> {
-    if let Some(method) = policy.discovery_method {
-        xml.leaf("discovery_method", method.word())?;
-    }
+    let method = policy.discovery_method.map(Registered::word);
+    xml.optional_leaf("discovery_method", method)?;
     word(xml, "p", &policy.policy)?;
     optional_word(xml, "sp", policy.subdomain_policy.as_ref())?;
     optional_word(xml, "np", policy.nonexistent_policy.as_ref())?;
     optional_word(xml, "adkim", policy.dkim_mode.as_ref())?;
     optional_word(xml, "aspf", policy.spf_mode.as_ref())?;
-    if let Some(options) = &policy.failure_options {
-        xml.leaf("fo", options)?;
-    }
-    match policy.testing {
-        Some(true) => xml.leaf("testing", "y"),
-        Some(false) => xml.leaf("testing", "n"),
-        None => Ok(()),
-    }
+    xml.optional_leaf("fo", policy.failure_options.as_deref())?;
+    let testing = policy.testing.map(|testing| if testing { "y" } else { "n" });
+    xml.optional_leaf("testing", testing)
 }
 
 /// Where RFC 7489 wants an element that RFC 9990 does not, the default of the tag stands in it.

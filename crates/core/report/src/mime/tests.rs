@@ -1,4 +1,4 @@
-//! Report mails written, and read back by another reader.
+//! Report messages written, and read back by another reader.
 
 use mail_parser::{MessageParser, MimeHeaders};
 

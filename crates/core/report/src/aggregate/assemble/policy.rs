@@ -7,7 +7,7 @@ use landmarc_observation::{DayRow, PublishedPolicy};
 
 use crate::aggregate::model::PolicyPublished;
 use crate::aggregate::text::{MAX_TEXT_OCTETS, tidy};
-use crate::aggregate::words::{AssessmentPolicy, DiscoveryMethod, Mode, Registered, SchemaWord};
+use crate::aggregate::words::{AssessmentPolicy, DiscoveryMethod, Mode, SchemaWord, known};
 
 /// The most policy configurations of one domain and day. What follows counts in the final one: RFC 9990
 /// §3.3 would allow that for all of them.
@@ -108,8 +108,4 @@ fn policy(published: &PublishedPolicy, policy_domain: &DomainName) -> PolicyPubl
         testing: Some(published.testing),
         percent: None,
     }
-}
-
-fn known<T: Registered>(word: &str) -> Option<T> {
-    SchemaWord::read(word).known()
 }

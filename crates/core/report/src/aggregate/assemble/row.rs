@@ -9,7 +9,7 @@ use crate::aggregate::model::{DkimAuthResult, PolicyPublished, ReportedReason, R
 use crate::aggregate::text::{MAX_TEXT_OCTETS, tidy};
 use crate::aggregate::words::{
     AlignmentResult, AssessmentPolicy, Disposition, DkimResultWord, OverrideType, Registered, SchemaWord,
-    SpfResultWord, SpfScope,
+    SpfResultWord, SpfScope, known,
 };
 
 /// RFC 9990 §3.1.3: "up to a limit of 100" signatures of one row, the most telling first.
@@ -67,10 +67,6 @@ fn envelope_from(text: &str) -> Option<String> {
     } else {
         domain(text)
     }
-}
-
-fn known<T: Registered>(word: &str) -> Option<T> {
-    SchemaWord::read(word).known()
 }
 
 fn reasons(told: &[(String, String)]) -> Vec<ReportedReason> {

@@ -100,13 +100,7 @@ fn a_day_of_the_most_rows_is_whole_and_past_it_the_least_are_left_out_and_said()
     );
     assert_eq!(messages(&past) + past.left_out, past.messages);
     let error = past.reports[0].metadata.error.as_ref().unwrap();
-    assert!(
-        error.text.starts_with(
-            "messages in no row, for there are too many rows: 6; too many rows: 10 rows are folded into 8"
-        ),
-        "{}",
-        error.text
-    );
+    insta::assert_snapshot!(error.text, @"messages in no row, for there are too many rows: 6; too many rows: 10 rows are folded into 8, those with the fewest messages with no DKIM result but an aligned one, no MAIL FROM, reasons without comments, the policy domain as header_from, the lowest address of a network (IPv4 /8, IPv6 /16) for all of it");
 }
 
 /// A client that makes up a selector for each message costs detail of the tail, not messages.
@@ -385,7 +379,8 @@ fn the_error_is_cut_at_its_limit_with_what_was_left_out_first() {
     let day = assembled(rows, &limit(1));
     let error = day.reports[0].metadata.error.as_ref().unwrap();
     assert_eq!(error.text.len(), MAX_ERROR_OCTETS);
-    assert!(error.text.starts_with("messages in no row"), "{}", error.text);
+    let first = error.text.split(": ").next().unwrap();
+    insta::assert_snapshot!(first, @"messages in no row, for there are too many rows");
 }
 
 #[test]

@@ -56,13 +56,11 @@ fn override_reason<W: Write>(xml: &mut Xml<W>, reason: &ReportedReason, form: Fo
     xml.open("reason")?;
     if reason.kind.known().is_some_and(|kind| is_of(form, kind)) {
         xml.leaf("type", reason.kind.as_str())?;
-        if let Some(comment) = &reason.comment {
-            xml.text("comment", comment, MAX_TEXT_OCTETS, form)?;
-        }
+        xml.optional_text("comment", reason.comment.as_ref(), MAX_TEXT_OCTETS, form)?;
     } else {
         // "other" with the word before the comment says as much as the schema lets us.
         xml.leaf("type", OverrideType::Other.word())?;
-        xml.text("comment", &worded(reason), MAX_TEXT_OCTETS, form)?;
+        xml.optional_text("comment", Some(&worded(reason)), MAX_TEXT_OCTETS, form)?;
     }
     xml.close("reason")
 }
@@ -93,20 +91,14 @@ fn worded(reason: &ReportedReason) -> Text {
 fn identifiers<W: Write>(xml: &mut Xml<W>, key: &RowKey, form: Form) -> io::Result<()> {
     xml.open("identifiers")?;
     if form == Form::Rfc7489 {
-        if let Some(envelope_to) = &key.envelope_to {
-            xml.leaf("envelope_to", envelope_to)?;
-        }
+        xml.optional_leaf("envelope_to", key.envelope_to.as_deref())?;
         // Mandatory there, and empty for a null reverse-path.
         xml.leaf("envelope_from", key.envelope_from.as_deref().unwrap_or_default())?;
         required(xml, "header_from", &key.header_from)?;
     } else {
         required(xml, "header_from", &key.header_from)?;
-        if let Some(envelope_from) = &key.envelope_from {
-            xml.leaf("envelope_from", envelope_from)?;
-        }
-        if let Some(envelope_to) = &key.envelope_to {
-            xml.leaf("envelope_to", envelope_to)?;
-        }
+        xml.optional_leaf("envelope_from", key.envelope_from.as_deref())?;
+        xml.optional_leaf("envelope_to", key.envelope_to.as_deref())?;
     }
     xml.close("identifiers")
 }
@@ -120,9 +112,8 @@ fn dkim<W: Write>(xml: &mut Xml<W>, signature: &DkimAuthResult, form: Form) -> i
     xml.leaf("domain", &signature.domain)?;
     xml.leaf("selector", &signature.selector)?;
     word(xml, "result", &signature.result)?;
-    if let Some(human_result) = &signature.human_result {
-        xml.text("human_result", human_result, MAX_TEXT_OCTETS, form)?;
-    }
+    let human_result = signature.human_result.as_ref();
+    xml.optional_text("human_result", human_result, MAX_TEXT_OCTETS, form)?;
     xml.close("dkim")
 }
 
@@ -137,9 +128,8 @@ fn spf<W: Write>(xml: &mut Xml<W>, key: &RowKey) -> io::Result<()> {
         xml.leaf("scope", SpfScope::MailFrom.word())?;
     }
     word(xml, "result", &checked.result)?;
-    if let Some(human_result) = &checked.human_result {
-        xml.text("human_result", human_result, MAX_TEXT_OCTETS, Form::Rfc9990)?;
-    }
+    let human_result = checked.human_result.as_ref();
+    xml.optional_text("human_result", human_result, MAX_TEXT_OCTETS, Form::Rfc9990)?;
     xml.close("spf")
 }
 

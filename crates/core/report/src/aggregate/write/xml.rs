@@ -57,8 +57,20 @@ impl<W: Write> Xml<W> {
         writeln!(self.out, "<{name}>{number}</{name}>")
     }
 
-    /// An element with text in a language. The older form does not know the attribute.
-    pub(super) fn text(&mut self, name: &str, text: &Text, max_octets: usize, form: Form) -> io::Result<()> {
+    /// An element with at most [`MAX_TEXT_OCTETS`] of text, where there is one.
+    pub(super) fn optional_leaf(&mut self, name: &str, text: Option<&str>) -> io::Result<()> {
+        text.map_or(Ok(()), |text| self.leaf(name, text))
+    }
+
+    /// An element with text in a language, where there is one. The older form does not know the attribute.
+    pub(super) fn optional_text(
+        &mut self,
+        name: &str,
+        text: Option<&Text>,
+        max_octets: usize,
+        form: Form,
+    ) -> io::Result<()> {
+        let Some(text) = text else { return Ok(()) };
         self.indent()?;
         self.pieces(&["<", name])?;
         match &text.lang {
