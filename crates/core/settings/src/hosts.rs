@@ -17,10 +17,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use landmarc_mail::DomainName;
+use landmarc_mail::text::quoted;
 
 use crate::limits::MAX_FILE_OCTETS;
 use crate::mistake::MAX_MISTAKES;
-use crate::text::quoted_short;
 use crate::{IpNetwork, NetworkError};
 
 /// The most hosts one file may name: each is compared with each client.
@@ -161,7 +161,7 @@ fn network(text: &str) -> Result<IpNetwork, String> {
         Some(format!("{address}/{bits}"))
     });
     let network = with_prefix.as_deref().unwrap_or(text).parse();
-    network.map_err(|error: NetworkError| format!("{} is no host: {error}", quoted_short(text)))
+    network.map_err(|error: NetworkError| format!("{} is no host: {error}", quoted(text)))
 }
 
 /// How many bits a mask such as 255.255.255.0 has; nothing where they are not the first ones.
@@ -175,8 +175,7 @@ fn name(text: &str) -> Result<Name, String> {
         Some(base) => (base, true),
         None => (text, false),
     };
-    let name =
-        DomainName::parse(base).map_err(|error| format!("{} is no host: {error}", quoted_short(text)))?;
+    let name = DomainName::parse(base).map_err(|error| format!("{} is no host: {error}", quoted(text)))?;
     Ok(if below {
         Name::Below(name)
     } else {

@@ -60,6 +60,7 @@ pub use mistake::{MAX_MISTAKES, Mistake, MistakeKind, Mistakes};
 pub use network::{IpNetwork, NetworkError};
 pub use place::FilePosition;
 pub use print::{default_file, manual, restarts, show};
+pub use text::toml_string;
 pub use value::Choice;
 pub use value::address::MailAddress;
 pub use value::fleet::{CollectorUrl, DatabaseUrl, Fingerprint};

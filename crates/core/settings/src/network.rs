@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use landmarc_mail::text::quoted;
+
 /// An address, or a range of addresses with a common prefix: `192.0.2.1`,
 /// `192.0.2.0/24`, `2001:db8::/32`.
 ///
@@ -26,7 +28,7 @@ pub enum NetworkError {
     #[error("it is not an IP address")]
     Address,
     /// Right of the slash.
-    #[error("the prefix length {0:?} is not a number from 0 to {1}")]
+    #[error("the prefix length {} is not a number from 0 to {}", quoted(.0), .1)]
     Prefix(String, u8),
     /// Bits are set beyond the prefix: a slip in the one or in the other.
     #[error("the address has bits set beyond the prefix, did you mean \"{0}\"?")]
@@ -93,7 +95,7 @@ impl FromStr for IpNetwork {
         let prefix = match prefix {
             None => longest,
             Some(digits) => prefix_length(digits, longest)
-                .ok_or_else(|| NetworkError::Prefix(crate::text::short(digits), longest))?,
+                .ok_or_else(|| NetworkError::Prefix(digits.to_owned(), longest))?,
         };
         let lowest = masked(address, prefix);
         let network = canonical(lowest, prefix);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::Settings;
 use crate::key::{Item, Key};
-use crate::text::{paragraphs, quoted};
+use crate::text::{paragraphs, toml_string};
 
 /// How wide the prose of the sample file is, in characters.
 const COLUMNS: usize = 78;
@@ -42,7 +42,7 @@ pub fn default_file() -> String {
 fn explanation(key: &Key) -> String {
     let mut text = comment(&key.help);
     for choice in key.choices {
-        let line = format!("{} - {}", quoted(choice.word), paragraphs(choice.help));
+        let line = format!("{} - {}", toml_string(choice.word), paragraphs(choice.help));
         text += &wrapped(&line, "#   ", "#     ");
     }
     let takes_effect = if key.reloads {
@@ -103,7 +103,12 @@ pub fn manual() -> String {
 fn manual_entry(key: &Key) -> String {
     let mut entry = format!("\n### `{}`\n\n{}\n\n", key.name, key.help);
     for choice in key.choices {
-        let _ = writeln!(entry, "* `{}`: {}", quoted(choice.word), paragraphs(choice.help));
+        let _ = writeln!(
+            entry,
+            "* `{}`: {}",
+            toml_string(choice.word),
+            paragraphs(choice.help)
+        );
     }
     if !key.choices.is_empty() {
         entry.push('\n');

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use crate::mistake::{Mistake, MistakeKind, Mistakes};
 use crate::place::{FilePosition, LineIndex};
-use crate::text::quoted_short;
+use landmarc_mail::text::quoted;
 
 /// The one mistake of octets that are no UTF-8 after the first `valid`.
 pub(crate) fn not_utf8(octets: &[u8], valid: usize) -> Mistakes {
@@ -54,7 +54,7 @@ pub(crate) fn with_syntax(
 pub(crate) fn syntax_mistake(error: &toml::de::Error, lines: &LineIndex<'_>) -> Mistake {
     let start = error.span().map_or(0, |span| span.start);
     let place = lines.place(start);
-    let line = quoted_short(lines.line(place.line).trim());
+    let line = quoted(lines.line(place.line).trim());
     let message = syntax_in_words(error.message(), lines.text.get(start..).unwrap_or_default());
     Mistake {
         place: Some(place),

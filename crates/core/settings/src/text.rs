@@ -1,23 +1,10 @@
 //! Text of messages and of printed files.
 
-/// How much of a foreign text a message quotes, in characters.
-const MAX_QUOTED_CHARS: usize = 60;
-
-/// The text, or its start and three dots.
-pub(crate) fn short(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTED_CHARS) {
-        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
-/// The text in quotes, in short, with control characters made visible.
-pub(crate) fn quoted_short(text: &str) -> String {
-    format!("{:?}", short(text))
-}
+use landmarc_mail::text::{QUOTED_CHARS, excerpt, quoted};
 
 /// The text as a TOML basic string.
-pub(crate) fn quoted(text: &str) -> String {
+#[must_use]
+pub fn toml_string(text: &str) -> String {
     let mut printed = String::with_capacity(text.len() + 2);
     printed.push('"');
     for c in text.chars() {
@@ -36,8 +23,8 @@ pub(crate) fn quoted(text: &str) -> String {
 pub(crate) fn key_in_words(name: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     match !name.is_empty() && name.chars().all(bare) {
-        true => short(name),
-        false => quoted_short(name),
+        true => excerpt(name, QUOTED_CHARS),
+        false => quoted(name),
     }
 }
 
@@ -67,7 +54,7 @@ mod tests {
     #[test]
     fn printed_strings_read_back() {
         for text in ["", "plain", "a\"b\\c", "tab\tnew\nline\u{7f}\u{0}", "Bücher"] {
-            let printed = quoted(text);
+            let printed = toml_string(text);
             assert_eq!(
                 DeValue::parse(&printed).unwrap().get_ref().as_str(),
                 Some(text),
@@ -77,9 +64,10 @@ mod tests {
     }
 
     #[test]
-    fn a_message_quotes_no_more_than_sixty_characters() {
-        let at_limit = "ü".repeat(MAX_QUOTED_CHARS);
-        assert_eq!(short(&at_limit), at_limit);
-        assert_eq!(short(&format!("{at_limit}x")), format!("{at_limit}..."));
+    fn a_message_names_no_more_than_sixty_characters_of_a_key() {
+        let at_limit = "x".repeat(QUOTED_CHARS);
+        assert_eq!(key_in_words(&at_limit), at_limit);
+        assert_eq!(key_in_words(&format!("{at_limit}x")), format!("{at_limit}[...]"));
+        assert_eq!(key_in_words("a b"), "\"a b\"");
     }
 }

@@ -59,11 +59,12 @@ pub(crate) mod unit;
 use std::ops::{Range, RangeInclusive};
 
 pub use choice::Choice;
+use landmarc_mail::text::{QUOTED_CHARS, excerpt, quoted};
 use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::mistake::MistakeKind;
-use crate::text::{quoted, quoted_short, short};
+use crate::text::toml_string;
 
 /// A type a key can have.
 pub(crate) trait SettingValue: Sized {
@@ -157,7 +158,7 @@ impl<T: TextValue> SettingValue for T {
         match T::CHOICES {
             [] => T::ALLOWED.to_owned(),
             choices => {
-                let words: Vec<_> = choices.iter().map(|choice| quoted(choice.word)).collect();
+                let words: Vec<_> = choices.iter().map(|choice| toml_string(choice.word)).collect();
                 words.join(", ")
             }
         }
@@ -173,7 +174,7 @@ impl<T: TextValue> SettingValue for T {
     }
 
     fn print(&self) -> String {
-        quoted(&self.text())
+        toml_string(&self.text())
     }
 }
 
@@ -201,7 +202,7 @@ impl<T: TextValue> SettingValue for Option<T> {
     }
 
     fn print(&self) -> String {
-        self.as_ref().map_or_else(|| quoted(""), SettingValue::print)
+        self.as_ref().map_or_else(|| toml_string(""), SettingValue::print)
     }
 }
 
@@ -311,9 +312,9 @@ pub(crate) fn out_of_range(value: &Spanned<DeValue<'_>>, allowed: String) -> Mis
 /// The value as it stands in the file, in short, for messages.
 pub(crate) fn found(value: &Spanned<DeValue<'_>>) -> String {
     match value.get_ref() {
-        DeValue::String(text) => quoted_short(text),
-        DeValue::Integer(number) => short(&number.to_string()),
-        DeValue::Float(number) => short(number.as_str()),
+        DeValue::String(text) => quoted(text),
+        DeValue::Integer(number) => excerpt(&number.to_string(), QUOTED_CHARS),
+        DeValue::Float(number) => excerpt(number.as_str(), QUOTED_CHARS),
         DeValue::Boolean(value) => value.to_string(),
         DeValue::Datetime(time) => time.to_string(),
         DeValue::Array(_) => "a list".to_owned(),

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use landmarc_mail::text::quoted;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{Faults, SettingValue, TextValue};
-use crate::text::{quoted, quoted_short};
+use crate::text::toml_string;
 
 /// The units of time, largest first, in milliseconds.
 const TIME_UNITS: [(&str, u64); 5] = [
@@ -112,7 +113,7 @@ impl SettingValue for Size {
     }
 
     fn print(&self) -> String {
-        quoted(&self.to_string())
+        toml_string(&self.to_string())
     }
 }
 
@@ -128,7 +129,7 @@ fn with_unit(text: &str, units: &[(&str, u64)], names: &str) -> Result<u64, Stri
         return Err(format!("it has no unit; there are {names}"));
     }
     let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
-        return Err(format!("unknown unit {}; there are {names}", quoted_short(unit)));
+        return Err(format!("unknown unit {}; there are {names}", quoted(unit)));
     };
     let count: Option<u64> = number.parse().ok();
     count
