@@ -33,8 +33,8 @@ const BETWEEN_LOCKS: Duration = Duration::from_millis(100);
 pub struct UncountedMessages {
     /// Messages that no policy was applied to.
     pub without_policy: u64,
-    /// Messages that were put off.
-    pub put_off: u64,
+    /// Messages that were deferred.
+    pub deferred: u64,
     /// Messages before the day that was given.
     pub earlier: u64,
     /// Messages that this host has exported itself: they are in the store already.
@@ -250,7 +250,7 @@ impl OpenDmarcImport {
         match message.meaning() {
             Meaning::Counts(counted) => self.imports.take(*counted)?,
             Meaning::IsNotReported(NotReported::NoPolicy) => self.besides.without_policy += 1,
-            Meaning::IsNotReported(NotReported::Deferred) => self.besides.put_off += 1,
+            Meaning::IsNotReported(NotReported::Deferred) => self.besides.deferred += 1,
             Meaning::Unusable { key, value } => return Ok(Taken::Unusable(key, value)),
         }
         Ok(Taken::Fine)

@@ -44,7 +44,7 @@ pub(super) mod action {
     pub(crate) const DISCARD: i64 = 1;
     /// Taken.
     pub(crate) const ACCEPT: i64 = 2;
-    /// Put off.
+    /// Deferred.
     pub(crate) const TEMPFAIL: i64 = 3;
     /// Set aside.
     pub(crate) const QUARANTINE: i64 = 4;

@@ -108,20 +108,9 @@ pub enum NotReported {
     /// Nobody publishes a policy for it, so nobody asks for a report (RFC 9989 §4.10.1). With
     /// `RecordAllMessages` most messages are such.
     NoPolicy,
-    /// It was put off: what counts is how it was taken when it came again. `opendmarc-reports` reports it
+    /// It was deferred: what counts is how it was taken when it came again. `opendmarc-reports` reports it
     /// with the disposition `unknown`, which no schema has.
     Deferred,
-}
-
-impl NotReported {
-    /// In words.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoPolicy => "no policy applied",
-            Self::Deferred => "put off",
-        }
-    }
 }
 
 /// Signatures that are kept of a message, the first ones: what the store keeps of a row.

@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn people_get_a_line_and_what_they_may_miss() {
-        insta::assert_snapshot!(in_words(&summary(), ImportMode::Write, &[("put off", 3), ("broken", 0)]), @r#"
-        imported 193 messages (2026-06-01 120, 2026-06-02 73), 7 counted before, 1 refused, 3 put off
+        insta::assert_snapshot!(in_words(&summary(), ImportMode::Write, &[("deferred", 3), ("broken", 0)]), @r#"
+        imported 193 messages (2026-06-01 120, 2026-06-02 73), 7 counted before, 1 refused, 3 deferred
         12 messages of days whose reports are made: in the tally, and in no report
         "#);
         let nothing = in_words(&ImportSummary::default(), ImportMode::Rehearse, &[]);
@@ -156,9 +156,9 @@ mod tests {
 
     #[test]
     fn machines_get_every_key() {
-        let object = object(&summary(), ImportMode::Write, &[("put off", 3), ("broken", 0)]);
+        let object = object(&summary(), ImportMode::Write, &[("deferred", 3), ("broken", 0)]);
         assert_eq!(object["days"]["2026-06-01"], 120);
-        assert_eq!((&object["put_off"], &object["broken"]), (&json!(3), &json!(0)));
+        assert_eq!((&object["deferred"], &object["broken"]), (&json!(3), &json!(0)));
         insta::assert_snapshot!(object["refused"][0]["why"].as_str().unwrap(), @"it counts no message");
         assert_eq!(object.len(), 11);
     }

@@ -222,7 +222,7 @@ fn redirection(name: &str, repuri: &str) -> Option<Redirection> {
 pub(crate) fn others(besides: &UncountedMessages) -> [(&'static str, u64); 6] {
     [
         ("without a policy", besides.without_policy),
-        ("put off", besides.put_off),
+        ("deferred", besides.deferred),
         ("before that day", besides.earlier),
         ("exported by this host", besides.own),
         ("broken", besides.broken),
