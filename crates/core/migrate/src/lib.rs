@@ -8,14 +8,14 @@
 //! use landmarc_migrate::opendmarc::settings::{OpenDmarcSite, read, translate};
 //!
 //! let conf = read(b"RejectFailures true\nSocket inet:8893@localhost\n");
-//! let translation = translate(&conf, &OpenDmarcSite::default(), &|_| Ok(()));
+//! let translation = translate(&conf, &OpenDmarcSite::default());
 //! assert!(translation.toml.contains("mode = \"enforce\""));
 //! ```
 
 mod counted;
+mod file;
 pub mod mail_dmarc;
 pub mod opendmarc;
 pub mod rspamd;
-mod toml;
 
 pub use counted::{Counted, MAX_AHEAD_S, MAX_COUNT, is_ahead, message_key};

@@ -21,7 +21,6 @@ mod settings;
 mod whitelist;
 
 pub use database::{Database, UnknownDatabase};
-pub use keys::{IniKey, KEYS, KeyMapping};
 pub use limits::{MAX_FILE, MAX_HOSTS, MAX_LINE, MAX_LINES};
 pub use mistake::{IniError, IniMistake, MAX_MISTAKES};
 pub use records::{

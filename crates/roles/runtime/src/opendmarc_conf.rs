@@ -147,7 +147,7 @@ pub fn translate(conf: &Conf, file: &Path) -> OpenDmarcTranslation {
         files,
         unknown_accounts: unknown_accounts(conf),
     };
-    opendmarc::translate(conf, &site, &is_accepted)
+    opendmarc::translate(conf, &site)
 }
 
 /// The user and group of the file that this system does not have.
@@ -160,21 +160,6 @@ fn unknown_accounts(conf: &Conf) -> Vec<String> {
     let user = Some(user).filter(|_| !has_user);
     let group = group.filter(|name| !has_group(name));
     [user, group].into_iter().flatten().map(str::to_owned).collect()
-}
-
-/// Whether our settings take this text, and why not.
-fn is_accepted(toml: &str) -> Result<(), String> {
-    match landmarc_settings::read(toml) {
-        Ok(_) => Ok(()),
-        Err(mistakes) => {
-            let wrong: Vec<_> = mistakes
-                .0
-                .iter()
-                .map(|mistake| mistake.wrong.to_string())
-                .collect();
-            Err(wrong.join("; "))
-        }
-    }
 }
 
 fn host_name() -> String {

@@ -1,34 +1,49 @@
 //! Every key of `mail-dmarc.ini` (checklist Q16), and what becomes of it.
 
-use KeyMapping::{Becomes, LeftOut, Store};
+use landmarc_mail::DomainName;
+use landmarc_settings::key;
+
+use KeyMapping::{Becomes, LeftOut, Together};
 
 /// A key of Mail::DMARC's settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IniKey {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IniKey {
     /// The section it stands in.
-    pub section: &'static str,
+    pub(super) section: &'static str,
     /// Its name.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// What becomes of it.
-    pub mapping: KeyMapping,
+    pub(super) mapping: KeyMapping,
 }
 
 /// What becomes of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyMapping {
-    /// It is this setting of ours, alone or with other keys.
-    Becomes(&'static str),
-    /// It says where the records are, which the import reads.
-    Store,
+#[derive(Clone, Copy, Debug)]
+pub(super) enum KeyMapping {
+    /// It is this setting of ours, as it stands, if it is of this kind.
+    Becomes(&'static str, Kind),
+    /// It says something with other keys, or needs a note: `plan` knows.
+    Together,
     /// It is left out, for this reason.
     LeftOut(&'static str),
 }
+
+/// What a value should be, and whether it is.
+pub(super) type Kind = (&'static str, fn(&str) -> bool);
+
+const TEXT: Kind = ("text", |_| true);
+pub(super) const DOMAIN_NAME: Kind = ("domain name", |text| DomainName::parse(text).is_ok());
+const MAIL_ADDRESS: Kind = ("mail address", |text| {
+    let is_plain = |octet: u8| octet.is_ascii_graphic() && !b"<>()[]:;@\\,\"".contains(&octet);
+    text.rsplit_once('@').is_some_and(|(local, domain)| {
+        (1..=64).contains(&local.len()) && local.bytes().all(is_plain) && DomainName::parse(domain).is_ok()
+    })
+});
 
 macro_rules! keys {
     ($($section:literal { $($name:literal => $mapping:expr,)* })*) => {
         /// All keys that any version of Mail::DMARC has read, in the order of its sample file. A key that is not here
         /// was never read by it.
-        pub const KEYS: &[IniKey] = &[$($(
+        pub(super) const KEYS: &[IniKey] = &[$($(
             IniKey { section: $section, name: $name, mapping: $mapping },
         )*)*];
     };
@@ -36,24 +51,24 @@ macro_rules! keys {
 
 keys! {
     "organization" {
-        "domain" => Becomes("report.domain"),
-        "org_name" => Becomes("report.organization"),
-        "email" => Becomes("report.email"),
-        "extra_contact_info" => Becomes("report.contact"),
+        "domain" => Becomes(key!(report.domain), DOMAIN_NAME),
+        "org_name" => Becomes(key!(report.organization), TEXT),
+        "email" => Becomes(key!(report.email), MAIL_ADDRESS),
+        "extra_contact_info" => Becomes(key!(report.contact), TEXT),
     }
     "report_store" {
         "backend" => LeftOut("what comes in is kept in our own database, store.directory"),
-        "dsn" => Store,
-        "user" => Store,
-        "pass" => Store,
+        "dsn" => Together,
+        "user" => Together,
+        "pass" => Together,
         "auto_save" => LeftOut("every message is counted; reports are sent once report.email is set"),
     }
     "report_sign" {
         "algorithm" => LeftOut("the key decides: rsa-sha256 or ed25519-sha256; RFC 8301 forbids rsa-sha1"),
-        "method" => LeftOut("letters are signed relaxed/relaxed, which survives more relays"),
-        "domain" => Becomes("report.dkim_domain"),
-        "selector" => Becomes("report.dkim_keys"),
-        "keyfile" => Becomes("report.dkim_keys"),
+        "method" => LeftOut("messages are signed relaxed/relaxed, which survives more relays"),
+        "domain" => Together,
+        "selector" => Together,
+        "keyfile" => Together,
     }
     "report_sending" {
         "min_interval" => LeftOut(ONE_A_DAY),
@@ -63,19 +78,19 @@ keys! {
         "backend" => LeftOut("there is one, and it is neither of these"),
     }
     "dns" {
-        "timeout" => Becomes("dns.question_timeout"),
+        "timeout" => Together,
         "retrans" => LeftOut("a question is repeated within dns.question_timeout"),
-        "public_suffix_list" => Becomes("dmarc.public_suffix_list"),
+        "public_suffix_list" => Together,
     }
     "smtp" {
-        "hostname" => Becomes("report.delivery.hello"),
+        "hostname" => Becomes(key!(report.delivery.hello), DOMAIN_NAME),
         "cc" => LeftOut("no copies are sent: landmarc outbox show prints every report for report.keep_days"),
-        "whitelist" => Becomes("action.rules_file"),
-        "smarthost" => Becomes("report.delivery.relay"),
-        "smartport" => Becomes("report.delivery.relay"),
-        "smartssl" => Becomes("report.delivery.tls"),
-        "smartuser" => Becomes("report.delivery.user"),
-        "smartpass" => Becomes("report.delivery.password_file"),
+        "whitelist" => Together,
+        "smarthost" => Together,
+        "smartport" => Together,
+        "smartssl" => Together,
+        "smartuser" => Together,
+        "smartpass" => Together,
         "send_errors" =>
             LeftOut("a report that is too large for its destination is sent in parts, or not at all"),
         "transports" =>

@@ -1,7 +1,5 @@
 //! What can be wrong with a file of Mail::DMARC, and what an operator can do about it.
 
-use std::fmt;
-
 use landmarc_mail::text::quoted;
 
 use super::limits::{MAX_FILE, MAX_HOSTS, MAX_LINE, MAX_LINES};
@@ -9,8 +7,9 @@ use super::limits::{MAX_FILE, MAX_HOSTS, MAX_LINE, MAX_LINES};
 /// How many mistakes of a file are told: a file of another kind is one mistake, not thousands.
 pub const MAX_MISTAKES: usize = 100;
 
-/// A mistake and its line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A mistake and its line. Display says `line 7: …`, or what is wrong alone when it is about the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{wrong}", place(*line))]
 pub struct IniMistake {
     /// Counted from 1; 0 when it is about the file.
     pub line: usize,
@@ -30,17 +29,12 @@ impl IniMistake {
     }
 }
 
-/// `line 7: …`, or what is wrong alone when it is about the file.
-impl fmt::Display for IniMistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "{}", self.wrong),
-            line => write!(f, "line {line}: {}", self.wrong),
-        }
+fn place(line: usize) -> String {
+    match line {
+        0 => String::new(),
+        line => format!("line {line}: "),
     }
 }
-
-impl std::error::Error for IniMistake {}
 
 /// What is wrong. Foreign text in it is quoted, and cut short.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -166,7 +160,7 @@ impl IniError {
             Self::TooManyHosts => {
                 "leave out hosts that are no longer in use, or write networks into the rules"
             }
-            Self::More { .. } => "mend those above first; if there are this many, it may be another file",
+            Self::More { .. } => "fix those above first; if there are this many, it may be another file",
         };
         text.to_owned()
     }

@@ -5,7 +5,6 @@
 //! sent has a `count`, a row of its own has none: that is how the two are told apart. When a message came
 //! is not kept, only when its report begins: midnight UTC, as a rule.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use landmarc_mail::DomainName;
@@ -107,7 +106,8 @@ impl StoreName {
 pub struct UnusableStoreName;
 
 /// A row that cannot be imported.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("report_record {id}: {wrong}")]
 pub struct BrokenRecord {
     /// `report_record.id`.
     pub id: u64,
@@ -125,14 +125,6 @@ impl BrokenRecord {
         )
     }
 }
-
-impl fmt::Display for BrokenRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "report_record {}: {}", self.id, self.wrong)
-    }
-}
-
-impl std::error::Error for BrokenRecord {}
 
 /// Why a row cannot be imported.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,15 +1,17 @@
 //! From `mail-dmarc.ini` to our settings file.
 
-mod model;
 mod plan;
-mod render;
 
-pub use self::model::Note;
+use std::fmt::Write as _;
+
+use landmarc_mail::text::visible;
+
 use self::plan::Plan;
 use super::database::{Database, UnknownDatabase};
 use super::ini::{self, Entry};
 use super::keys::{KeyMapping, is_sample, key, known_name};
 use super::mistake::{IniError, IniMistake, in_order};
+use crate::file::{self, Setting};
 
 /// What a settings file of Mail::DMARC comes to.
 #[derive(Clone, Debug)]
@@ -22,6 +24,27 @@ pub struct MailDmarcTranslation {
     pub database: Option<Result<Database, UnknownDatabase>>,
     /// The file that `[smtp] whitelist` names, for [`rules`](super::rules).
     pub whitelist: Option<String>,
+}
+
+/// Something that an operator should know about a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Counted from 1.
+    pub line: usize,
+    /// `[section] key`, as written.
+    pub key: String,
+    /// What there is to know.
+    pub text: String,
+}
+
+impl Note {
+    fn about(entry: &Entry, text: impl Into<String>) -> Self {
+        Self {
+            line: entry.line,
+            key: format!("[{}] {}", entry.section, entry.key),
+            text: text.into(),
+        }
+    }
 }
 
 /// Translates `mail-dmarc.ini`.
@@ -42,11 +65,26 @@ pub fn translate(file: &[u8]) -> Result<MailDmarcTranslation, Vec<IniMistake>> {
     notes.append(&mut plan.notes);
     notes.sort_by_key(|note| note.line);
     Ok(MailDmarcTranslation {
-        settings: render::file(&plan.settings, &notes),
+        settings: file_of(plan.settings, &notes),
         notes,
         database: plan.database,
         whitelist: plan.whitelist,
     })
+}
+
+/// The file, with what is left out as comments at its end.
+fn file_of(settings: Vec<Setting>, notes: &[Note]) -> String {
+    let mut file = "# Made from mail-dmarc.ini. Whatever is not mentioned is at its default.\n".to_owned();
+    file += &file::print(settings);
+    if !notes.is_empty() {
+        file.push_str("\n# What there is to know about the other file:\n");
+    }
+    for note in notes {
+        // The key is foreign text, and must not end its comment.
+        let key = visible(&note.key);
+        let _ = writeln!(file, "# line {}: {key}: {}", note.line, note.text);
+    }
+    file
 }
 
 /// The entries that say something: each key once, none that is empty, unknown, left out or a sample.
@@ -89,7 +127,7 @@ fn left_out(entry: &Entry) -> Option<String> {
         Some(_) if is_sample(&entry.section, &entry.key, &entry.value) => {
             Some("left out: this is what the sample file says".to_owned())
         }
-        Some(KeyMapping::Becomes(_) | KeyMapping::Store) => None,
+        Some(KeyMapping::Becomes(..) | KeyMapping::Together) => None,
     }
 }
 

@@ -8,7 +8,8 @@ use std::net::IpAddr;
 
 use super::limits::{MAX_FILE, MAX_HOSTS, MAX_LINE};
 use super::mistake::{IniError, IniMistake, in_order};
-use crate::toml::basic_string;
+use crate::file::toml_list;
+use landmarc_settings::toml_string;
 
 /// The longest reason of a rule, in octets; the comment of a longer one is cut.
 const MAX_REASON: usize = 200;
@@ -146,16 +147,16 @@ fn render(rules: &[(&Host, Vec<IpAddr>)]) -> String {
                     # signature of a forwarder over those that name its address.\n"
             .to_owned();
     for (number, (first, addresses)) in rules.iter().enumerate() {
-        let quoted: Vec<_> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         let _ = write!(
             file,
-            "\n# from line {}\n[[rule]]\nname = \"mail-dmarc-{}\"\nclient = [{}]\naction = \"accept\"\n\
+            "\n# from line {}\n[[rule]]\nname = \"mail-dmarc-{}\"\nclient = {}\naction = \"accept\"\n\
              override = \"{}\"\nreason = {}\nowner = \"whitelist of Mail::DMARC\"\n",
             first.line,
             number + 1,
-            quoted.join(", "),
+            toml_list(&addresses),
             first.kind,
-            basic_string(&first.comment),
+            toml_string(&first.comment),
         );
     }
     file

@@ -1,11 +1,11 @@
 //! opendmarc.conf, translated into our settings.
 //!
 //! Two steps: [`read`] understands the lines, [`translate`] says in our words what they come to. Every
-//! parameter of every version (checklist P1 to P42) becomes a setting, or is told of with the reason why
+//! parameter of every version (checklist P1 to P42) becomes a setting, or has a note with the reason why
 //! there is nothing to set; no line is passed over in silence.
 //!
 //! Knows no file: what other files say that a line names (IgnoreHosts, DomainWhitelistFile) is handed in by
-//! [`OpenDmarcSite`], and whether our settings take a value is a question to the caller.
+//! [`OpenDmarcSite`].
 
 mod action;
 mod broken;
@@ -20,7 +20,6 @@ mod service;
 mod simple;
 mod socket;
 mod test_dns;
-mod toml;
 
 use landmarc_mail::text::{QUOTED_CHARS, excerpt};
 use std::collections::BTreeMap;
@@ -108,17 +107,10 @@ impl fmt::Display for ConfLine {
     }
 }
 
-/// Says in our settings what the file comes to.
-///
-/// `accepts` is asked whether our settings take a text, and gives the reason if they do not: what it
-/// refuses is not written but told, so that the result is a file that can be read.
+/// Says in our settings what the file comes to. What they would not take is not written: its line has a note.
 #[must_use]
-pub fn translate(
-    conf: &Conf,
-    site: &OpenDmarcSite,
-    accepts: &dyn Fn(&str) -> Result<(), String>,
-) -> OpenDmarcTranslation {
-    let mut draft = Draft::new(conf, site, accepts);
+pub fn translate(conf: &Conf, site: &OpenDmarcSite) -> OpenDmarcTranslation {
+    let mut draft = Draft::new(conf, site);
     identity::translate(&mut draft);
     simple::translate(&mut draft);
     service::translate(&mut draft);

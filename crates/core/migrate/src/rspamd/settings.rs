@@ -4,18 +4,18 @@
 mod options;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use landmarc_mail::text::excerpt;
 
 use super::ucl::{self, UclEntry};
-use crate::toml::basic_string;
+use crate::file::{self, Setting, accepted, comment};
+use landmarc_settings::{key, toml_string};
 use options::{Outcome, Rank, outcome};
 
 /// Where the parts of a relay are kept until both are known: they are one setting of ours.
 const RELAY_HOST: &str = "report.delivery.relay host";
 const RELAY_PORT: &str = "report.delivery.relay port";
-const RELAY: &str = "report.delivery.relay";
+const RELAY: &str = key!(report.delivery.relay);
 
 /// A file of rspamd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,8 @@ pub struct OptionLine {
 }
 
 /// A line that could not be understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {what}")]
 pub struct OptionMistake {
     /// The path of the file.
     pub file: String,
@@ -66,34 +67,18 @@ pub struct OptionMistake {
     pub remedy: &'static str,
 }
 
-impl fmt::Display for OptionMistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.what)
-    }
-}
-
-/// Translates these files; of two that say the same, the later one counts. `accepts` says of a line for our
-/// settings file why it is none.
+/// Translates these files; of two that say the same, the later one counts.
 #[must_use]
-pub fn translate(
-    files: &[ConfigFile<'_>],
-    accepts: &dyn Fn(&str) -> Result<(), String>,
-) -> RspamdTranslation {
-    let mut work = Work {
-        accepts,
-        chosen: BTreeMap::new(),
-        others: BTreeSet::new(),
-        remarks: Vec::new(),
-        translation: RspamdTranslation::default(),
-    };
+pub fn translate(files: &[ConfigFile<'_>]) -> RspamdTranslation {
+    let mut work = Work::default();
     for file in files {
         work.take(file);
     }
     work.end()
 }
 
-struct Work<'w> {
-    accepts: &'w dyn Fn(&str) -> Result<(), String>,
+#[derive(Default)]
+struct Work {
     /// The settings so far: how much the option counts, the value, and where it stands.
     chosen: BTreeMap<&'static str, Chosen>,
     /// The sections of other modules that were told.
@@ -110,7 +95,7 @@ struct Chosen {
     from: Option<(String, usize, String)>,
 }
 
-impl Work<'_> {
+impl Work {
     fn take(&mut self, file: &ConfigFile<'_>) {
         let (said, faults) = ucl::read(file.octets);
         let implied = implied_section(file.path).or_else(|| section_of(&said));
@@ -214,7 +199,7 @@ impl Work<'_> {
     /// Sets one of ours, unless an option that counts more has set it.
     fn set(&mut self, key: &'static str, value: String, rank: Rank, line: &OptionLine) -> Result<(), String> {
         if key != RELAY_HOST && key != RELAY_PORT {
-            (self.accepts)(&format!("{key} = {value}\n"))?;
+            accepted(&format!("{key} = {value}\n"))?;
         }
         if self.chosen.get(key).is_none_or(|chosen| chosen.rank <= rank) {
             let from = Some((line.file.clone(), line.line, line.option.clone()));
@@ -223,45 +208,43 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The settings file: tables in the order of their names, behind `mode`, which belongs to none.
+    /// The settings file, below what is to be done by hand.
     fn end(mut self) -> RspamdTranslation {
         self.join_relay();
         self.spare_others();
-        let mut toml = String::new();
-        for remark in &self.remarks {
-            toml.push_str(&format!("# {remark}\n"));
-        }
-        let mut tables = BTreeMap::<_, Vec<_>>::new();
-        for (key, chosen) in self.chosen {
-            let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
-            tables.entry(table).or_default().push((name, chosen));
-        }
-        for (table, settings) in tables {
-            if !table.is_empty() {
-                let apart = if toml.is_empty() { "" } else { "\n" };
-                toml.push_str(&format!("{apart}[{table}]\n"));
+        let remarks: String = self
+            .remarks
+            .iter()
+            .map(|remark| format!("# {remark}\n"))
+            .collect();
+        let settings = self.chosen.into_iter().map(|(key, chosen)| {
+            let from = match chosen.from {
+                Some((file, line, option)) => format!("{file}:{line}: {option}"),
+                None => "rspamd does nothing to these: they are marked, and no more".to_owned(),
+            };
+            Setting {
+                key,
+                value: chosen.value,
+                comment: comment(&one_line(&from)),
             }
-            for (name, chosen) in settings {
-                let from = match chosen.from {
-                    Some((file, line, option)) => format!("{file}:{line}: {option}"),
-                    None => "rspamd does nothing to these: they are marked, and no more".to_owned(),
-                };
-                toml.push_str(&format!("# {}\n{name} = {}\n", one_line(&from), chosen.value));
-            }
-        }
-        self.translation.toml = toml;
+        });
+        let toml = remarks + &file::print(settings);
+        self.translation.toml = toml.trim_start().to_owned();
         self.translation
     }
 
     /// Mode "enforce" does more than one thing; what rspamd was not told to do is not done here either.
     fn spare_others(&mut self) {
-        if !self.chosen.contains_key("mode") {
+        if !self.chosen.contains_key(key!(mode)) {
             return;
         }
-        for (key, word) in [("action.reject", "never"), ("action.quarantine", "header")] {
+        for (key, word) in [
+            (key!(action.reject), "never"),
+            (key!(action.quarantine), "header"),
+        ] {
             self.chosen.entry(key).or_insert_with(|| Chosen {
                 rank: 0,
-                value: basic_string(word),
+                value: toml_string(word),
                 from: None,
             });
         }
@@ -284,8 +267,8 @@ impl Work<'_> {
         } else {
             host
         };
-        let value = basic_string(&format!("{host}:{}", part(&port, "25")));
-        if let Err(why) = (self.accepts)(&format!("{RELAY} = {value}\n")) {
+        let value = toml_string(&format!("{host}:{}", part(&port, "25")));
+        if let Err(why) = accepted(&format!("{RELAY} = {value}\n")) {
             let (file, line, option) = from.unwrap_or_default();
             let remedy = "correct the value, or take the line out and set report.delivery.relay by hand";
             return self.refuse(&file, line, format!("{option}: {why}"), remedy);

@@ -3,31 +3,21 @@
 use std::net::Ipv6Addr;
 
 use landmarc_mail::DomainName;
+use landmarc_settings::{key, toml_string};
 
 use super::super::database::{Database, UnknownDatabase};
 use super::super::ini::Entry;
+use super::super::keys::{DOMAIN_NAME, KEYS, KeyMapping, Kind};
 use super::super::mistake::{IniError, IniMistake};
-use super::model::{Note, Setting};
-use crate::toml::basic_string as text;
+use super::{Note, Setting};
+use crate::file::{comment, toml_list};
 
 /// Where the file with the password of the relay is to be.
 const PASSWORD_FILE: &str = "/etc/landmarc/relay-password";
-/// The port that Mail::DMARC hands its letters over on.
+/// The port that Mail::DMARC hands its messages over on.
 const SUBMISSION_PORT: u16 = 587;
 /// The longest `dns.question_timeout`, in seconds.
 const LONGEST_TIMEOUT_S: u64 = 60;
-
-/// What a value should be, and whether it is.
-type Kind = (&'static str, fn(&str) -> bool);
-
-const TEXT: Kind = ("text", |_| true);
-const DOMAIN_NAME: Kind = ("domain name", |text| DomainName::parse(text).is_ok());
-const MAIL_ADDRESS: Kind = ("mail address", |text| {
-    let is_plain = |octet: u8| octet.is_ascii_graphic() && !b"<>()[]:;@\\,\"".contains(&octet);
-    text.rsplit_once('@').is_some_and(|(local, domain)| {
-        (1..=64).contains(&local.len()) && local.bytes().all(is_plain) && DomainName::parse(domain).is_ok()
-    })
-});
 
 /// What is made of the entries, one section after the other.
 pub(super) struct Plan<'a> {
@@ -52,18 +42,15 @@ impl<'a> Plan<'a> {
     }
 
     pub(super) fn make(&mut self) {
-        self.organization();
+        for known in KEYS {
+            if let KeyMapping::Becomes(key, kind) = known.mapping {
+                self.take(known.section, known.name, kind, key);
+            }
+        }
         self.report_store();
         self.report_sign();
         self.dns();
         self.smtp();
-    }
-
-    fn organization(&mut self) {
-        self.take("organization", "email", MAIL_ADDRESS, "report", "email");
-        self.take("organization", "org_name", TEXT, "report", "organization");
-        self.take("organization", "extra_contact_info", TEXT, "report", "contact");
-        self.take("organization", "domain", DOMAIN_NAME, "report", "domain");
     }
 
     fn report_store(&mut self) {
@@ -98,9 +85,9 @@ impl<'a> Plan<'a> {
         if !keyfile.value.starts_with('/') {
             return self.is_no(keyfile, "report_sign", "keyfile", "path that starts with \"/\"");
         }
-        self.take("report_sign", "domain", DOMAIN_NAME, "report", "dkim_domain");
-        let key = text(&format!("{}:{}", selector.value, keyfile.value));
-        self.set("report", "dkim_keys", format!("[{key}]"), keyfile);
+        self.take("report_sign", "domain", DOMAIN_NAME, key!(report.dkim_domain));
+        let keys = toml_list(&[format!("{}:{}", selector.value, keyfile.value)]);
+        self.set_toml(key!(report.dkim_keys), keys, keyfile);
         self.note(
             keyfile,
             "the user of the service (server.user) must be able to read it; landmarc dkim check tells whether \
@@ -118,14 +105,14 @@ impl<'a> Plan<'a> {
                         self.note(entry, "cut to one minute: the mail server waits as long as we do");
                     }
                     let seconds = seconds.min(LONGEST_TIMEOUT_S);
-                    self.set("dns", "question_timeout", text(&format!("{seconds}s")), entry);
+                    self.set(key!(dns.question_timeout), &format!("{seconds}s"), entry);
                 }
                 Err(_) => self.is_no(entry, "dns", "timeout", "whole number of seconds"),
             }
         }
         if let Some(entry) = self.entry("dns", "public_suffix_list") {
             if entry.value.starts_with('/') {
-                self.set("dmarc", "public_suffix_list", text(&entry.value), entry);
+                self.set(key!(dmarc.public_suffix_list), &entry.value, entry);
                 self.note(
                     entry,
                     "the list guards and compares; policies are found by the DNS Tree Walk of RFC 9989, unless \
@@ -149,7 +136,6 @@ impl<'a> Plan<'a> {
             );
         }
         self.smarthost();
-        self.take("smtp", "hostname", DOMAIN_NAME, "report.delivery", "hello");
     }
 
     fn smarthost(&mut self) {
@@ -176,7 +162,7 @@ impl<'a> Plan<'a> {
             true => format!("[{}]:{port}", host.value),
             false => format!("{}:{port}", host.value),
         };
-        self.set("report.delivery", "relay", text(&relay), host);
+        self.set(key!(report.delivery.relay), &relay, host);
         self.relay_tls(host);
         self.relay_user();
     }
@@ -194,7 +180,7 @@ impl<'a> Plan<'a> {
                 return self.is_no(entry.unwrap_or(host), "smtp", "smartssl", kind);
             }
         };
-        self.set("report.delivery", "tls", text(tls), entry.unwrap_or(host));
+        self.set(key!(report.delivery.tls), tls, entry.unwrap_or(host));
     }
 
     fn relay_user(&mut self) {
@@ -205,11 +191,11 @@ impl<'a> Plan<'a> {
             }
             return;
         };
-        self.set("report.delivery", "user", text(&user.value), user);
+        self.set(key!(report.delivery.user), &user.value, user);
         let Some(password) = password else {
             return self.without("smtp", "smartuser", "smartpass");
         };
-        self.set("report.delivery", "password_file", text(PASSWORD_FILE), password);
+        self.set(key!(report.delivery.password_file), PASSWORD_FILE, password);
         self.note(
             password,
             &format!("write the password into {PASSWORD_FILE}, readable for the user of the service only"),
@@ -237,30 +223,27 @@ impl<'a> Plan<'a> {
     }
 
     /// The entry becomes this setting as it is, if it is of this kind; a mistake if it is not.
-    fn take(
-        &mut self,
-        section: &'static str,
-        key: &'static str,
-        kind: Kind,
-        table: &'static str,
-        name: &'static str,
-    ) {
-        if let Some(entry) = self.checked(section, key, kind) {
-            self.set(table, name, text(&entry.value), entry);
+    fn take(&mut self, section: &'static str, name: &'static str, kind: Kind, key: &'static str) {
+        if let Some(entry) = self.checked(section, name, kind) {
+            self.set(key, &entry.value, entry);
         }
     }
 
-    fn set(&mut self, table: &'static str, name: &'static str, value: String, entry: &Entry) {
+    fn set(&mut self, key: &'static str, text: &str, entry: &Entry) {
+        self.set_toml(key, toml_string(text), entry);
+    }
+
+    fn set_toml(&mut self, key: &'static str, value: String, entry: &Entry) {
+        let from = format!("line {}: [{}] {}", entry.line, entry.section, entry.key);
         self.settings.push(Setting {
-            table,
-            name,
+            key,
             value,
-            from: format!("line {}: [{}] {}", entry.line, entry.section, entry.key),
+            comment: comment(&from),
         });
     }
 
     fn note(&mut self, entry: &Entry, text: &str) {
-        self.notes.push(Note::about(entry, text.to_owned()));
+        self.notes.push(Note::about(entry, text));
     }
 
     fn is_no(&mut self, entry: &Entry, section: &'static str, key: &'static str, kind: &'static str) {

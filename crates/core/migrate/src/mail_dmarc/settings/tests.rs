@@ -61,7 +61,7 @@ fn the_sample_file_as_it_comes_switches_nothing_on() {
 /// Q16: each key of the list has a line, as a setting or with the reason why it has none.
 #[test]
 fn every_key_is_answered_for() {
-    for key in crate::mail_dmarc::KEYS {
+    for key in crate::mail_dmarc::keys::KEYS {
         let file = format!("[{}]\n{} = x\n", key.section, key.name);
         let told = match translate(file.as_bytes()) {
             Ok(translation) => !translation.notes.is_empty() || translation.settings.contains(" = \"x"),
@@ -90,7 +90,11 @@ fn a_key_that_mail_dmarc_ignores_is_no_mistake() {
 #[test]
 fn of_two_lines_the_last_one_counts() {
     let translation = read("[organization]\norg_name = One\n[dns]\n[organization]\norg_name = Two\n");
-    assert!(translation.settings.contains("organization = \"Two\" # line 5"));
+    assert!(
+        translation
+            .settings
+            .contains("# line 5: [organization] org_name\norganization = \"Two\"\n")
+    );
     assert_eq!(translation.notes.len(), 1);
     assert_eq!(translation.notes.first().map(|note| note.line), Some(2));
 }
@@ -181,7 +185,7 @@ proptest! {
 
     #[test]
     fn whatever_a_value_says_what_comes_out_is_read(
-        key in prop::sample::select(crate::mail_dmarc::KEYS),
+        key in prop::sample::select(crate::mail_dmarc::keys::KEYS),
         value in "[ -~é]{0,40}",
     ) {
         check(format!("[{}]\n{} = {value}\n", key.section, key.name).as_bytes());

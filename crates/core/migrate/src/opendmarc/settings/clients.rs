@@ -1,28 +1,24 @@
-//! Mail that is not judged: P17, P18, P38.
+//! Mail that is not judged: P17.
+
+use landmarc_mail::text::quoted;
+use landmarc_settings::key;
 
 use super::draft::Draft;
 use super::parameter::Parameter as P;
-use landmarc_mail::text::quoted;
 
 /// What a line of the hosts file may call this host.
 const THIS_HOST: [&str; 5] = ["localhost", "127.0.0.1", "127.0.0.0/8", "127.0.0.1/32", "::1"];
 
-pub(super) fn translate(draft: &mut Draft<'_>) {
-    hosts(draft);
-    authors(draft);
-    authenticated(draft);
-}
-
 /// P17, contradiction 6 of the seeds.
-fn hosts(draft: &mut Draft<'_>) {
+pub(super) fn translate(draft: &mut Draft<'_>) {
     let source = P::IgnoreHosts;
     let Some(path) = draft.conf.path(source) else {
         return;
     };
     draft.set(
         source,
-        ("clients", "trusted_hosts_file"),
-        path.clone(),
+        key!(clients.trusted_hosts_file),
+        &path,
         "The file stays as it is: names, addresses, networks, \".parent\" and \"!\" are understood. It is read again at a reload.",
     );
     match draft.lines_of(source) {
@@ -41,44 +37,6 @@ fn hosts(draft: &mut Draft<'_>) {
 
 fn names_this_host(line: &str) -> bool {
     THIS_HOST.iter().any(|name| line.eq_ignore_ascii_case(name))
-}
-
-/// P18.
-fn authors(draft: &mut Draft<'_>) {
-    let source = P::IgnoreMailFrom;
-    let Some(entry) = draft.conf.entry(source) else {
-        return;
-    };
-    let domains: Vec<_> = entry.list().map(str::to_owned).collect();
-    draft.set_list(
-        source,
-        ("clients", "skip_author_domains"),
-        domains,
-        "Anybody can write such a From field, and is let in by this. A rule that accepts, and names the client or the \
-         signature as well, is better (docs/rules.md).",
-    );
-}
-
-/// P38.
-fn authenticated(draft: &mut Draft<'_>) {
-    const KEY: (&str, &str) = ("clients", "skip_authenticated");
-    match draft.conf.flag(P::IgnoreAuthenticatedClients) {
-        Some(true) => {
-            draft.set(P::IgnoreAuthenticatedClients, KEY, true, "");
-        }
-        Some(false) => {
-            draft.set(
-                P::IgnoreAuthenticatedClients,
-                KEY,
-                false,
-                "Mail of users who have signed in is judged; \"true\" is better, for it comes from their own networks.",
-            );
-        }
-        None => draft.unasked(
-            "Mail of users who have signed in is not judged (clients.skip_authenticated), which OpenDMARC only does with \
-             IgnoreAuthenticatedClients.",
-        ),
-    }
 }
 
 impl Draft<'_> {

@@ -1,7 +1,5 @@
 //! opendmarc.conf as text: its lines, and what each says (C1 to C9).
 
-use std::collections::BTreeMap;
-
 use super::broken::{ConfError, ConfMistake, MAX_FILE_OCTETS, MAX_LINE_OCTETS};
 use super::parameter::{Kind, Parameter, Spelling, spelling};
 use super::rate::{self, Rate};
@@ -38,14 +36,6 @@ impl ConfEntry {
     /// The number, where it takes one.
     pub(super) fn number(&self) -> Option<i64> {
         integer(&self.value)
-    }
-
-    /// The parts of a list, which commas separate; blanks around them do not count.
-    pub(super) fn list(&self) -> impl Iterator<Item = &str> {
-        self.value
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
     }
 }
 
@@ -269,6 +259,12 @@ impl Conf {
         self.entry(parameter)?.number()
     }
 
+    /// The parts of a parameter that is a list, which commas separate; blanks around them do not count.
+    pub(super) fn list(&self, parameter: Parameter) -> Vec<String> {
+        let parts = self.text(parameter).unwrap_or_default().split(',').map(str::trim);
+        parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
     /// How often the service may be started again (P5), if the file says so.
     #[must_use]
     pub fn restart_rate(&self) -> Option<Rate> {
@@ -319,18 +315,6 @@ impl Conf {
             .iter()
             .rev()
             .find(|entry| entry.parameter == parameter)
-    }
-
-    /// The lines that do not count, each with the one that does.
-    pub(super) fn overridden(&self) -> impl Iterator<Item = (&ConfEntry, &ConfEntry)> {
-        let mut last = BTreeMap::new();
-        for entry in &self.entries {
-            last.insert(entry.parameter, entry);
-        }
-        self.entries.iter().filter_map(move |entry| {
-            let counts = *last.get(&entry.parameter)?;
-            (!std::ptr::eq(counts, entry)).then_some((entry, counts))
-        })
     }
 }
 

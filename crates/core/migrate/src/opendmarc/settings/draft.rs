@@ -5,13 +5,23 @@ use std::collections::BTreeMap;
 
 use super::conf::{Conf, ConfEntry};
 use super::parameter::Parameter;
-use super::toml::{Setting, Value, comment, place_of, print};
 use super::{ConfLine, OpenDmarcSite};
+use crate::file::{self, accepted, comment, place_of, toml_list};
+use landmarc_settings::toml_string;
 
-/// What became of a line.
-#[derive(Default)]
-struct ParameterMapping {
-    keys: Vec<String>,
+/// One setting of ours.
+struct Setting {
+    key: &'static str,
+    /// As TOML has it.
+    value: String,
+    /// The parameter whose line it comes from; none for what OpenDMARC does without being told.
+    source: Option<Parameter>,
+    why: String,
+}
+
+/// What is said of a line beside its settings.
+#[derive(Clone, Default)]
+struct Remarks {
     why: Vec<String>,
     needs_a_look: bool,
 }
@@ -20,63 +30,32 @@ struct ParameterMapping {
 pub(super) struct Draft<'a> {
     pub(super) conf: &'a Conf,
     pub(super) site: &'a OpenDmarcSite,
-    accepts: &'a dyn Fn(&str) -> Result<(), String>,
     settings: Vec<Setting>,
-    mappings: BTreeMap<Parameter, ParameterMapping>,
+    remarks: BTreeMap<Parameter, Remarks>,
     /// What is different although no line says so.
     unasked: Vec<String>,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(
-        conf: &'a Conf,
-        site: &'a OpenDmarcSite,
-        accepts: &'a dyn Fn(&str) -> Result<(), String>,
-    ) -> Self {
+    pub(super) fn new(conf: &'a Conf, site: &'a OpenDmarcSite) -> Self {
         Self {
             conf,
             site,
-            accepts,
             settings: Vec::new(),
-            mappings: BTreeMap::new(),
+            remarks: BTreeMap::new(),
             unasked: Vec::new(),
         }
     }
 
-    /// The line of this parameter becomes this setting. What our settings would not take is not
-    /// written, but told; whether it was written.
-    pub(super) fn set(
-        &mut self,
-        source: Parameter,
-        (table, name): (&'static str, &'static str),
-        value: impl Into<Value>,
-        why: &str,
-    ) -> bool {
-        let key = key(table, name);
-        let value = value.into();
-        match self.takes(table, name, &value) {
-            Ok(()) => {
-                self.mappings.entry(source).or_default().keys.push(key);
-                self.settings.push(Setting {
-                    table,
-                    name,
-                    value,
-                    source: Some(source),
-                    why: why.to_owned(),
-                });
-                true
-            }
-            Err(refused) => {
-                self.warn(source, &format!("not taken over: {refused}. Set {key} yourself"));
-                false
-            }
-        }
+    /// The line of this parameter becomes this setting with this text; whether our settings take it.
+    pub(super) fn set(&mut self, source: Parameter, key: &'static str, text: &str, why: &str) -> bool {
+        self.set_toml(source, key, toml_string(text), why)
     }
 
     /// As [`set`](Self::set) with the truth value of the line.
-    pub(super) fn flag(&mut self, source: Parameter, key: (&'static str, &'static str), why: &str) {
+    pub(super) fn flag(&mut self, source: Parameter, key: &'static str, why: &str) {
         if let Some(flag) = self.conf.flag(source) {
-            self.set(source, key, flag, why);
+            self.set_toml(source, key, flag.to_string(), why);
         }
     }
 
@@ -84,7 +63,7 @@ impl<'a> Draft<'a> {
     pub(super) fn set_list(
         &mut self,
         source: Parameter,
-        (table, name): (&'static str, &'static str),
+        key: &'static str,
         parts: impl IntoIterator<Item = String>,
         why: &str,
     ) {
@@ -97,50 +76,67 @@ impl<'a> Draft<'a> {
             if taken.contains(&part) {
                 continue;
             }
-            match self.takes(table, name, &Value::List(vec![part.clone()])) {
+            match self.takes(key, &toml_list(&[&part])) {
                 Ok(()) => taken.push(part),
                 Err(refused) => {
-                    let key = key(table, name);
-                    self.warn(
-                        source,
-                        &format!("{} is left out of {key}: {refused}", quoted(&part)),
-                    );
+                    let part = quoted(&part);
+                    self.warn(source, &format!("{part} is left out of {key}: {refused}"));
                 }
             }
         }
         if !taken.is_empty() {
-            self.set(source, (table, name), taken, why);
+            self.set_toml(source, key, toml_list(&taken), why);
         }
     }
 
-    /// What OpenDMARC does without being told, written out, because ours would do otherwise.
-    pub(super) fn set_unasked(
+    /// As [`set`](Self::set) with a value as TOML has it. What our settings would not take is not written: the line
+    /// has a note.
+    pub(super) fn set_toml(
         &mut self,
-        (table, name): (&'static str, &'static str),
-        value: impl Into<Value>,
+        source: Parameter,
+        key: &'static str,
+        value: String,
         why: &str,
-    ) {
-        let value = value.into();
-        if self.takes(table, name, &value).is_ok() {
-            self.settings.push(Setting {
-                table,
-                name,
-                value,
-                source: None,
-                why: why.to_owned(),
-            });
+    ) -> bool {
+        match self.takes(key, &value) {
+            Ok(()) => {
+                self.add(Some(source), key, value, why);
+                true
+            }
+            Err(refused) => {
+                self.warn(source, &format!("not taken over: {refused}. Set {key} yourself"));
+                false
+            }
         }
+    }
+
+    /// What OpenDMARC does without being asked, written out as TOML, because ours would do otherwise.
+    pub(super) fn set_unasked(&mut self, key: &'static str, value: impl Into<String>, why: &str) {
+        let value = value.into();
+        if self.takes(key, &value).is_ok() {
+            self.add(None, key, value, why);
+        }
+    }
+
+    fn add(&mut self, source: Option<Parameter>, key: &'static str, value: String, why: &str) {
+        let why = why.to_owned();
+        self.settings.push(Setting {
+            key,
+            value,
+            source,
+            why,
+        });
     }
 
     /// No setting comes of this line, and why, or what to know about it.
     pub(super) fn note(&mut self, source: Parameter, why: &str) {
-        self.mappings.entry(source).or_default().why.push(why.to_owned());
+        self.remarks.entry(source).or_default().why.push(why.to_owned());
     }
 
     /// The same, and the operator should look at it.
     pub(super) fn warn(&mut self, source: Parameter, why: &str) {
         self.note(source, why);
-        self.mappings.entry(source).or_default().needs_a_look = true;
+        self.remarks.entry(source).or_default().needs_a_look = true;
     }
 
     /// What is different although no line says so.
@@ -149,77 +145,58 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether the settings so far would take this one as well.
-    fn takes(&self, table: &'static str, name: &'static str, value: &Value) -> Result<(), String> {
-        let candidate = Setting {
-            table,
-            name,
-            value: value.clone(),
-            source: None,
-            why: String::new(),
-        };
-        let others = self
-            .settings
-            .iter()
-            .filter(|other| (other.table, other.name) != (table, name));
-        (self.accepts)(&print(others.chain([&candidate]), |_| String::new()))
+    fn takes(&self, key: &'static str, value: &str) -> Result<(), String> {
+        let others = self.settings.iter().filter(|other| other.key != key);
+        let others: String = others
+            .map(|other| format!("{} = {}\n", other.key, other.value))
+            .collect();
+        accepted(&format!("{others}{key} = {value}\n"))
     }
 
     /// What became of each line, in the order of the file; the command line last.
     pub(super) fn lines(&self) -> Vec<ConfLine> {
-        let counting = self
-            .conf
-            .entries
-            .iter()
-            .filter(|entry| self.counts(entry))
-            .map(|entry| {
-                let mapping = self.mappings.get(&entry.parameter);
-                let mut why = mapping.map(|mapping| mapping.why.clone()).unwrap_or_default();
-                let of_settings = self
-                    .settings
-                    .iter()
-                    .filter(|setting| setting.source == Some(entry.parameter));
-                why.splice(
-                    0..0,
-                    of_settings
-                        .map(|setting| setting.why.clone())
-                        .filter(|why| !why.is_empty()),
-                );
-                ConfLine {
-                    keys: mapping.map(|mapping| mapping.keys.clone()).unwrap_or_default(),
-                    needs_a_look: mapping.is_some_and(|mapping| mapping.needs_a_look),
-                    ..line(entry, why)
-                }
-            });
-        let overridden = self.conf.overridden().map(|(entry, counts)| {
-            let by = counts.line.map_or_else(
-                || "the command line says it again".to_owned(),
-                |line| format!("line {line} says it again"),
-            );
-            ConfLine {
-                needs_a_look: counts.line.is_some() && counts.value != entry.value,
-                ..line(
-                    entry,
-                    vec![format!("without effect: {by}, and the last one counts")],
-                )
+        let lines = self.conf.entries.iter().map(|entry| {
+            let counts = self.conf.entry(entry.parameter);
+            match counts.filter(|counts| !std::ptr::eq(*counts, entry)) {
+                Some(counts) => without_effect(entry, counts),
+                None => self.effective(entry),
             }
         });
-        let mut lines: Vec<_> = counting.chain(overridden).collect();
+        let mut lines: Vec<_> = lines.collect();
         lines.sort_by_key(|line| line.line.unwrap_or(usize::MAX));
         lines
     }
 
-    fn counts(&self, entry: &ConfEntry) -> bool {
-        self.conf
-            .entry(entry.parameter)
-            .is_some_and(|counts| std::ptr::eq(counts, entry))
+    fn effective(&self, entry: &ConfEntry) -> ConfLine {
+        let Remarks { why, needs_a_look } = self.remarks.get(&entry.parameter).cloned().unwrap_or_default();
+        let of_settings = self.of_line(entry.parameter).map(|setting| setting.why.clone());
+        let all = of_settings.filter(|why| !why.is_empty()).chain(why);
+        ConfLine {
+            keys: self
+                .of_line(entry.parameter)
+                .map(|setting| setting.key.to_owned())
+                .collect(),
+            needs_a_look,
+            ..line(entry, all.collect())
+        }
+    }
+
+    /// The settings that come from one line.
+    fn of_line(&self, source: Parameter) -> impl Iterator<Item = &Setting> {
+        self.settings
+            .iter()
+            .filter(move |setting| setting.source == Some(source))
     }
 
     /// The file: a word about it, the settings, and the lines that no setting came of.
     pub(super) fn finish(&self) -> String {
         let lines = self.lines();
         let mut file = self.preamble();
-        let settings = print(self.settings.iter(), |setting| self.comment_of(setting, &lines));
-        file += &settings;
+        file += &file::print(self.settings.iter().map(|setting| file::Setting {
+            key: setting.key,
+            value: setting.value.clone(),
+            comment: self.comment_of(setting, &lines),
+        }));
         let left: Vec<_> = lines.iter().filter(|line| line.keys.is_empty()).collect();
         if !left.is_empty() {
             file += "\n# Of these lines nothing is left to set:\n";
@@ -248,17 +225,13 @@ impl<'a> Draft<'a> {
         let Some(source) = setting.source else {
             return comment(&setting.why);
         };
-        let is_first = self
-            .first_of(source)
-            .is_some_and(|first| std::ptr::eq(first, setting));
+        let first = self.of_line(source).min_by_key(|setting| place_of(setting.key));
+        let is_first = first.is_some_and(|first| std::ptr::eq(first, setting));
         let line = lines
             .iter()
             .find(|line| line.parameter == source && !line.keys.is_empty());
-        let told = self
-            .mappings
-            .get(&source)
-            .map(|mapping| mapping.why.join(" "))
-            .unwrap_or_default();
+        let remarks = self.remarks.get(&source);
+        let told = remarks.map_or_else(String::new, |remarks| remarks.why.join(" "));
         let text = match line {
             Some(line) if is_first => format!("{line}: {} {told}", setting.why),
             Some(line) => format!("{}: {}", line.place(), setting.why),
@@ -266,14 +239,17 @@ impl<'a> Draft<'a> {
         };
         comment(text.trim_end().trim_end_matches(':'))
     }
+}
 
-    /// Of the settings that come from one line, the one that is printed first.
-    fn first_of(&self, source: Parameter) -> Option<&Setting> {
-        let of_line = self
-            .settings
-            .iter()
-            .filter(|setting| setting.source == Some(source));
-        of_line.min_by_key(|setting| place_of(setting.table))
+/// A line that another one takes the effect from.
+fn without_effect(entry: &ConfEntry, counts: &ConfEntry) -> ConfLine {
+    let by = counts
+        .line
+        .map_or_else(|| "the command line".to_owned(), |line| format!("line {line}"));
+    let why = format!("without effect: {by} says it again, and the last one counts");
+    ConfLine {
+        needs_a_look: counts.line.is_some() && counts.value != entry.value,
+        ..line(entry, vec![why])
     }
 }
 
@@ -289,13 +265,5 @@ fn line(entry: &ConfEntry, mut why: Vec<String>) -> ConfLine {
         keys: Vec::new(),
         why,
         needs_a_look: false,
-    }
-}
-
-fn key(table: &str, name: &str) -> String {
-    if table.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{table}.{name}")
     }
 }

@@ -1,5 +1,7 @@
 //! Whose name results bear, and whose results are believed: P1, P2, P27 to P29, P33, P36.
 
+use landmarc_settings::{key, toml_string};
+
 use super::draft::Draft;
 use super::parameter::Parameter as P;
 
@@ -25,14 +27,14 @@ fn names(draft: &mut Draft<'_>) {
             false => "Fields in this name that come from outside are removed as forged.",
         };
         let name = draft.host_or(name);
-        draft.set(P::AuthservId, ("", "authserv_id"), name, why);
+        draft.set(P::AuthservId, key!(authserv_id), &name, why);
     }
 }
 
 /// P28, P29. Results of others are as good as the trust in whoever can write them; a look of our own is
 /// better wherever nothing is lost by it.
 fn spf(draft: &mut Draft<'_>) {
-    const KEY: (&str, &str) = ("authentication", "spf");
+    const KEY: &str = key!(authentication.spf);
     let ignores = draft.conf.flag(P::SpfIgnoreResults) == Some(true);
     let looks = draft.conf.flag(P::SpfSelfValidate) == Some(true);
     match (ignores, looks) {
@@ -64,23 +66,15 @@ fn spf(draft: &mut Draft<'_>) {
                 "OpenDMARC took SPF results from the fields of the milters ahead of it. So does this, and looks \
                  itself where there are none. {ONCE_ALONE}"
             );
-            draft.set_unasked(KEY, "upstream-then-self", &why);
+            draft.set_unasked(KEY, toml_string("upstream-then-self"), &why);
         }
     }
     if !ignores {
         draft.set_unasked(
-            ("authentication", "received_spf"),
-            true,
+            key!(authentication.received_spf),
+            "true",
             "OpenDMARC falls back on Received-SPF; here its identity is told apart (mailfrom, helo).",
         );
-    }
-    for parameter in [P::SpfIgnoreResults, P::SpfSelfValidate] {
-        if draft.conf.flag(parameter) == Some(false) {
-            draft.note(
-                parameter,
-                "This is what OpenDMARC does without it; see authentication.spf above.",
-            );
-        }
     }
 }
 
@@ -90,19 +84,20 @@ fn dkim(draft: &mut Draft<'_>) {
         "OpenDMARC could not verify signatures; it believed the milter ahead of it. So does this, and verifies \
          them itself where nothing is said of them. {ONCE_ALONE}"
     );
-    draft.set_unasked(("authentication", "dkim"), "upstream-then-self", &why);
+    draft.set_unasked(key!(authentication.dkim), toml_string("upstream-then-self"), &why);
 }
 
 /// P33. Our list has to name our own name as well; theirs always trusts it (A1).
 fn trusted_ids(draft: &mut Draft<'_>) {
-    let Some(entry) = draft.conf.entry(P::TrustedAuthservIds) else {
+    if draft.conf.text(P::TrustedAuthservIds).is_none() {
         return;
-    };
+    }
     let own = draft.conf.text(P::AuthservId).unwrap_or(HOSTNAME);
-    let ids: Vec<_> = entry.list().chain([own]).map(|id| draft.host_or(id)).collect();
+    let ids = draft.conf.list(P::TrustedAuthservIds).into_iter();
+    let ids: Vec<_> = ids.chain([own.to_owned()]).map(|id| draft.host_or(&id)).collect();
     draft.set_list(
         P::TrustedAuthservIds,
-        ("authentication", "trusted_authserv_ids"),
+        key!(authentication.trusted_authserv_ids),
         ids,
         "OpenDMARC believes its own name too, so it is in this list. They are compared without case, which its \
          version 1.4 does not do.",
@@ -111,15 +106,12 @@ fn trusted_ids(draft: &mut Draft<'_>) {
 
 /// P36: the sealers that an ARC chain is believed from.
 fn sealers(draft: &mut Draft<'_>) {
-    const KEY: (&str, &str) = ("arc", "trusted_sealers");
+    const KEY: &str = key!(arc.trusted_sealers);
     const WHY: &str = "A chain of theirs softens what is done to a message that fails, and DMARC still fails; the \
                        aggregate report says so.";
-    let mut sealers = Vec::new();
-    let mut source = None;
-    if let Some(entry) = draft.conf.entry(P::DomainWhitelist) {
-        sealers.extend(entry.list().map(str::to_owned));
-        source = Some(P::DomainWhitelist);
-    }
+    let mut sealers = draft.conf.list(P::DomainWhitelist);
+    let is_listed = draft.conf.text(P::DomainWhitelist).is_some();
+    let mut source = is_listed.then_some(P::DomainWhitelist);
     let is_named = draft.conf.text(P::DomainWhitelistFile).is_some();
     match draft.lines_of(P::DomainWhitelistFile) {
         Some(lines) => {
@@ -141,8 +133,8 @@ fn sealers(draft: &mut Draft<'_>) {
     if let Some(source) = source {
         draft.set_list(source, KEY, sealers, WHY);
         draft.set_unasked(
-            ("authentication", "arc"),
-            "upstream-then-self",
+            key!(authentication.arc),
+            toml_string("upstream-then-self"),
             "OpenDMARC believed what the milter ahead of it said of ARC; landmarc can validate a chain itself.",
         );
     }

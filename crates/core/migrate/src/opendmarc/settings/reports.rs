@@ -1,9 +1,12 @@
-//! What is written down and told to others: P12 to P16, P22, P24, P41.
+//! What is written down and reported to others: P12 to P16, P22, P24, P41.
+
+use landmarc_mail::text::quoted;
+use landmarc_settings::key;
 
 use super::draft::Draft;
 use super::parameter::Parameter as P;
 use super::service::is_volatile;
-use landmarc_mail::text::quoted;
+use crate::file::toml_list;
 
 /// What a shell would make something of. No shell is run here.
 const SHELL: &[char] = &[
@@ -24,19 +27,15 @@ pub(super) fn translate(draft: &mut Draft<'_>) {
 
 /// P16, P22, contradiction 3 of the seeds.
 fn history(draft: &mut Draft<'_>) {
-    if let Some(path) = draft.conf.path(P::HistoryFile) {
-        draft.note(
+    if draft
+        .conf
+        .path(P::HistoryFile)
+        .is_some_and(|path| is_volatile(&path))
+    {
+        draft.warn(
             P::HistoryFile,
-            "Messages are written into the database of the service (store.directory). Bring in what is in the file, once or any \
-             number of times: \"landmarc migrate opendmarc --history FILE\". If other programs read it, \"landmarc history \
-             export\" writes one.",
+            "Its directory is emptied when the machine starts, and what was not imported is lost: save the file before.",
         );
-        if is_volatile(&path) {
-            draft.warn(
-                P::HistoryFile,
-                "Its directory is emptied when the machine starts, and what was not imported is lost: save the file before.",
-            );
-        }
     }
 }
 
@@ -47,14 +46,13 @@ fn reports_failures(draft: &Draft<'_>) -> bool {
 /// P15: our one address switches all reporting on, so aggregate reports are only left on where there was
 /// a history to make them of.
 fn sender(draft: &mut Draft<'_>) {
-    const KEY: (&str, &str) = ("report", "email");
-    let given = draft.conf.text(P::FailureReportsSentBy).map(str::to_owned);
+    let given = draft.conf.text(P::FailureReportsSentBy);
     let has_history = draft.conf.text(P::HistoryFile).is_some();
     if !reports_failures(draft) {
         if let Some(address) = given {
             let why = format!(
                 "OpenDMARC used it for failure reports only, which are off. report.email = {} would switch reporting on.",
-                quoted(&address)
+                quoted(address)
             );
             draft.note(P::FailureReportsSentBy, &why);
         }
@@ -69,7 +67,7 @@ fn sender(draft: &mut Draft<'_>) {
     let is_set = match given {
         Some(address) => draft.set(
             P::FailureReportsSentBy,
-            KEY,
+            key!(report.email),
             address,
             "Whom all reports come from.",
         ),
@@ -78,8 +76,8 @@ fn sender(draft: &mut Draft<'_>) {
             let address = format!("{}@{}", user.unwrap_or(USUAL_SENDER), draft.site.host_name);
             draft.set(
                 P::FailureReports,
-                KEY,
-                address,
+                key!(report.email),
+                &address,
                 "Whom all reports come from: FailureReportsSentBy is not set, and OpenDMARC takes its user and this host.",
             )
         }
@@ -90,37 +88,23 @@ fn sender(draft: &mut Draft<'_>) {
 }
 
 fn aggregate(draft: &mut Draft<'_>, has_history: bool) {
-    const KEY: (&str, &str) = ("report", "aggregate");
-    if has_history {
-        draft.set_unasked(
-            KEY,
-            true,
+    let why = match has_history {
+        true => {
             "The history was for aggregate reports: landmarc sends them itself, once a day. Take the cron job of \
-             opendmarc-import and opendmarc-reports out when you start it. --report-org of that job is report.organization here.",
-        );
-    } else {
-        draft.set_unasked(
-            KEY,
-            false,
-            "There was no HistoryFile, so no aggregate reports; \"true\" sends them.",
-        );
-    }
+             opendmarc-import and opendmarc-reports out when you start it. --report-org of that job is \
+             report.organization here."
+        }
+        false => "There was no HistoryFile, so no aggregate reports; \"true\" sends them.",
+    };
+    draft.set_unasked(key!(report.aggregate), has_history.to_string(), why);
 }
 
-/// P12, P14.
+/// P14.
 fn failure_reports(draft: &mut Draft<'_>) {
-    draft.flag(
-        P::FailureReports,
-        ("report.failure", "enabled"),
-        "The tag fo of the domain counts, destinations have limits and must agree to them, and addresses of others are \
-         hidden (report.failure.redaction).",
-    );
-    if draft.conf.flag(P::FailureReportsOnNone).is_some() {
-        draft.flag(P::FailureReportsOnNone, ("report.failure", "on_none"), "");
-    } else if reports_failures(draft) {
+    if reports_failures(draft) && draft.conf.flag(P::FailureReportsOnNone).is_none() {
         draft.set_unasked(
-            ("report.failure", "on_none"),
-            false,
+            key!(report.failure.on_none),
+            "false",
             "OpenDMARC reports failures of domains with p=none only with FailureReportsOnNone. \"true\" is more useful to \
              them: most owners begin there.",
         );
@@ -130,18 +114,18 @@ fn failure_reports(draft: &mut Draft<'_>) {
 /// P13.
 fn copies(draft: &mut Draft<'_>) {
     let source = P::FailureReportsBcc;
-    let Some(entry) = draft.conf.entry(source) else {
+    if draft.conf.text(source).is_none() {
         return;
-    };
-    let addresses: Vec<_> = entry.list().map(str::to_owned).collect();
+    }
+    let addresses = draft.conf.list(source);
     let Some((first, others)) = addresses.split_first() else {
         draft.note(source, "It names nobody.");
         return;
     };
     draft.set(
         source,
-        ("report.failure", "bcc"),
-        first.clone(),
+        key!(report.failure.bcc),
+        first,
         "It gets a copy of each failure report that is sent. OpenDMARC also wrote to it where the domain asks for none; \
          \"landmarc log --result fail\" shows those.",
     );
@@ -156,14 +140,10 @@ fn copies(draft: &mut Draft<'_>) {
 /// P24, X5.
 fn delivery(draft: &mut Draft<'_>) {
     let source = P::ReportCommand;
-    let Some(command) = draft.conf.text(source).map(str::to_owned) else {
+    let Some(command) = draft.conf.text(source) else {
         return;
     };
-    let program = command
-        .split_ascii_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_owned();
+    let program = command.split_ascii_whitespace().next().unwrap_or_default();
     let is_sendmail = program.starts_with('/') && program.ends_with("sendmail");
     if !is_sendmail || command.contains(SHELL) {
         draft.warn(
@@ -175,40 +155,31 @@ fn delivery(draft: &mut Draft<'_>) {
     }
     draft.set(
         source,
-        ("report.delivery", "by"),
+        key!(report.delivery.by),
         "sendmail",
         "No shell is run, and the recipients are given as arguments.",
     );
-    let arguments = [program.as_str(), "-i", "-f", "{return_path}", "--", "{recipient}"].map(str::to_owned);
-    draft.set(
+    let arguments = [program, "-i", "-f", "{return_path}", "--", "{recipient}"];
+    draft.set_toml(
         source,
-        ("report.delivery", "sendmail"),
-        arguments.to_vec(),
+        key!(report.delivery.sendmail),
+        toml_list(&arguments),
         "The program of that line.",
     );
 }
 
 /// P41.
 fn excluded(draft: &mut Draft<'_>) {
-    if let Some(entry) = draft.conf.entry(P::IgnoreMailTo) {
-        let addresses: Vec<_> = entry.list().map(str::to_owned).collect();
-        draft.set_list(
-            P::IgnoreMailTo,
-            ("report", "own_addresses"),
-            addresses,
-            "Mail to these alone causes no report, so that two sites do not report about their reports forever.",
-        );
-    }
     let source = P::NoReportsList;
-    let Some(entry) = draft.conf.entry(source) else {
+    let Some(text) = draft.conf.text(source) else {
         return;
     };
-    let domains = match entry.value.contains('/') {
+    let domains = match text.contains('/') {
         true => draft.lines_of(source),
-        false => Some(entry.list().map(str::to_owned).collect()),
+        false => Some(draft.conf.list(source)),
     };
     match domains {
-        Some(domains) => draft.set_list(source, ("report", "exclude_domains"), domains, ""),
+        Some(domains) => draft.set_list(source, key!(report.exclude_domains), domains, ""),
         None => draft.warn(
             source,
             "The file could not be read while this was translated: report.exclude_domains is its list.",

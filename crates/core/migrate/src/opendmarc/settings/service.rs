@@ -1,9 +1,12 @@
 //! How the service runs: P3 to P8, P10, P11, P19 to P21, P26, P30 to P32, P34, P35, P40, P42.
 
+use landmarc_mail::text::quoted;
+use landmarc_settings::{key, toml_string};
+
 use super::draft::Draft;
 use super::parameter::Parameter as P;
 use super::socket;
-use landmarc_mail::text::quoted;
+use crate::file::toml_list;
 
 /// Directories that are empty after the next start of the machine.
 const VOLATILE: [&str; 3] = ["/var/run/", "/run/", "/tmp/"];
@@ -24,12 +27,11 @@ pub(super) fn translate(draft: &mut Draft<'_>) {
     umask(draft);
     account(draft);
     dns(draft);
-    suffixes(draft);
     walk(draft);
     log(draft);
     draft.set_unasked(
-        ("web", "listen"),
-        Vec::new(),
+        key!(web.listen),
+        "[]",
         "OpenDMARC has no such port. [\"127.0.0.1:8895\"] has metrics, and says whether the service is well.",
     );
 }
@@ -48,10 +50,10 @@ fn socket(draft: &mut Draft<'_>) {
         return;
     };
     let is_exposed = ours == spelling && !socket::is_local(spelling);
-    draft.set(
+    draft.set_toml(
         P::Socket,
-        ("milter", "listen"),
-        vec![ours],
+        key!(milter.listen),
+        toml_list(&[ours]),
         "The mail server needs no change.",
     );
     if is_exposed {
@@ -89,8 +91,8 @@ fn umask(draft: &mut Draft<'_>) {
         let mode = format!("{:04o}", READ_AND_WRITE & !mask);
         draft.set(
             P::UMask,
-            ("milter", "socket_mode"),
-            mode,
+            key!(milter.socket_mode),
+            &mode,
             "What the mask leaves of a socket's permissions.",
         );
     } else {
@@ -111,26 +113,20 @@ fn account(draft: &mut Draft<'_>) {
     let Some((user, group)) = draft.conf.account() else {
         return;
     };
-    let (user, group) = (user.to_owned(), group.map(str::to_owned));
     draft.set(
         P::UserId,
-        ("server", "user"),
-        user.as_str(),
+        key!(server.user),
+        user,
         "Whom the service becomes when root starts it. Where its unit has User=, that must be the same; or take this out.",
     );
-    if let Some(group) = &group {
-        draft.set(
-            P::UserId,
-            ("server", "group"),
-            group.as_str(),
-            "The group of that line.",
-        );
+    if let Some(group) = group {
+        draft.set(P::UserId, key!(server.group), group, "The group of that line.");
     }
     for name in [Some(user), group].into_iter().flatten() {
-        if draft.site.unknown_accounts.contains(&name) {
+        if draft.site.unknown_accounts.iter().any(|unknown| unknown == name) {
             let what = format!(
                 "This system has no {}: make it before the service starts, or name another one.",
-                quoted(&name)
+                quoted(name)
             );
             draft.warn(P::UserId, &what);
         }
@@ -165,72 +161,40 @@ fn dns(draft: &mut Draft<'_>) {
     };
     if seconds > MESSAGE_S {
         draft.set_unasked(
-            ("dns", "message_timeout"),
-            format!("{seconds}s"),
+            key!(dns.message_timeout),
+            toml_string(&format!("{seconds}s")),
             "All questions of one message; at least as long as one may take, and less than the mail server waits.",
         );
     }
     draft.set(
         P::DnsTimeout,
-        ("dns", "question_timeout"),
-        format!("{seconds}s"),
+        key!(dns.question_timeout),
+        &format!("{seconds}s"),
         "The time limit of one question, with its repetitions; those of one message together have dns.message_timeout.",
     );
 }
 
-/// P21, contradiction 5 of the seeds.
-fn suffixes(draft: &mut Draft<'_>) {
-    match draft.conf.path(P::PublicSuffixList) {
-        Some(path) => {
-            draft.set(
-                P::PublicSuffixList,
-                ("dmarc", "public_suffix_list"),
-                path,
-                "Organizational Domains are found by the DNS Tree Walk (RFC 9989 §4.10), which needs no list; it only \
-                 guards against suffixes that do not mark themselves. Without the file the copy in the program serves.",
-            );
-        }
-        None => draft.unasked(
-            "The file has no PublicSuffixList: OpenDMARC then finds no policy for mail from a subdomain. landmarc finds \
-             it by the DNS Tree Walk (RFC 9989 §4.10), so more messages have a policy now than before.",
-        ),
-    }
-}
-
 /// P42.
 fn walk(draft: &mut Draft<'_>) {
-    if let Some(mode) = draft.conf.text(P::DmarcbisWalkMode).map(str::to_ascii_lowercase) {
-        const KEY: (&str, &str) = ("dmarc", "discovery");
-        match mode.as_str() {
-            "psl" | "rfc7489" => {
-                draft.set(
-                    P::DmarcbisWalkMode,
-                    KEY,
-                    "psl",
-                    "By the public suffix list, as RFC 7489 has it.",
-                );
-            }
-            "auto" | "rfc9989" => {
-                draft.set(
-                    P::DmarcbisWalkMode,
-                    KEY,
-                    "treewalk",
-                    "By the DNS Tree Walk, as RFC 9989 has it.",
-                );
-            }
-            _ => draft.warn(
-                P::DmarcbisWalkMode,
-                "Not taken over: it knows Auto, PSL, RFC7489 and RFC9989.",
-            ),
+    let source = P::DmarcbisWalkMode;
+    let Some(mode) = draft.conf.text(source).map(str::to_ascii_lowercase) else {
+        return;
+    };
+    let (word, why) = match mode.as_str() {
+        "psl" | "rfc7489" => ("psl", "By the public suffix list, as RFC 7489 has it."),
+        "auto" | "rfc9989" => ("treewalk", "By the DNS Tree Walk, as RFC 9989 has it."),
+        _ => {
+            return draft.warn(source, "Not taken over: it knows Auto, PSL, RFC7489 and RFC9989.");
         }
-    }
+    };
+    draft.set(source, key!(dmarc.discovery), word, why);
 }
 
 /// P30, P31, P19, L7.
 fn log(draft: &mut Draft<'_>) {
     if let Some(facility) = draft.conf.text(P::SyslogFacility).map(str::to_ascii_lowercase) {
         if FACILITIES.contains(&facility.as_str()) {
-            draft.set(P::SyslogFacility, ("log", "syslog_facility"), facility, "");
+            draft.set(P::SyslogFacility, key!(log.syslog_facility), &facility, "");
         } else {
             let shown = quoted(&facility);
             draft.warn(

@@ -1,8 +1,9 @@
 //! What becomes of each option of rspamd.
 
 use super::{RELAY_HOST, RELAY_PORT};
+use crate::file::toml_list;
 use crate::rspamd::ucl::UclValue;
-use crate::toml::basic_string;
+use landmarc_settings::{key, toml_string};
 
 /// How much an option counts: that of the module before the one for all modules.
 pub(super) type Rank = u8;
@@ -38,8 +39,7 @@ const FOR_ALL: Rank = 1;
 const STORED_BY_RSPAMD: &str = "stays with rspamd: it is about how rspamd keeps its records";
 const NOT_REWRITTEN: &str = "left out: landmarc does not rewrite From; keep it in rspamd";
 const NO_PCT: &str = "left out: RFC 9989 has no pct, so there is no sampling";
-const OWN_LETTERS: &str =
-    "not needed: letters, their ids and their retries are landmarc's (docs/reporting.md)";
+const OWN_MAIL: &str = "not needed: report mail, its ids and its retries are landmarc's (docs/reporting.md)";
 
 /// What becomes of the option at this path.
 pub(super) fn outcome<'v>(path: &[&str], value: &'v UclValue) -> Outcome<'v> {
@@ -77,7 +77,7 @@ fn dmarc(name: &str, value: &UclValue) -> Outcome<'static> {
             Some(false) => Outcome::Left("rspamd stores no records, so there is nothing to read"),
             None => wrong_truth(value),
         },
-        "key_prefix" => set(OF_MODULE, "rspamd.key_prefix", one(value), ""),
+        "key_prefix" => set(OF_MODULE, key!(rspamd.key_prefix), one(value), ""),
         "no_sampling_domains" => Outcome::Left(NO_PCT),
         "no_reporting_domains" => excluded(value),
         "auth_and_local_conf" | "check_local" | "check_authed" => Outcome::Left(
@@ -97,15 +97,15 @@ fn redis(path: &[&str], value: &UclValue, rank: Rank) -> Outcome<'static> {
         };
     };
     match *name {
-        "servers" | "server" => set(rank, "rspamd.servers", servers(value), ""),
+        "servers" | "server" => set(rank, key!(rspamd.servers), servers(value), ""),
         // Those that are there to be read from go before those that are there for both.
-        "read_servers" => set(rank + 10, "rspamd.servers", servers(value), ""),
+        "read_servers" => set(rank + 10, key!(rspamd.servers), servers(value), ""),
         "write_servers" => Outcome::Left("not needed: records are read, and nothing is written"),
-        "username" => set(rank, "rspamd.username", one(value), ""),
+        "username" => set(rank, key!(rspamd.username), one(value), ""),
         "password" => {
             Outcome::ByHand("write it into a file that only landmarc can read, and set rspamd.password_file")
         }
-        "db" | "dbname" | "database" => set_number(rank, "rspamd.database", value),
+        "db" | "dbname" | "database" => set_number(rank, key!(rspamd.database), value),
         "sentinels" | "sentinel_watch_time" | "sentinel_masters_pattern" | "sentinel_master_maxerrors" => {
             Outcome::Left("left out: name the servers themselves in rspamd.servers; of replicas one is read")
         }
@@ -120,7 +120,7 @@ const UNKNOWN: &str = "not known: no release of rspamd up to 3.4 documents it";
 
 fn redis_keys(name: &str, value: &UclValue) -> Outcome<'static> {
     match name {
-        "index_prefix" => set(OF_MODULE, "rspamd.index_prefix", one(value), ""),
+        "index_prefix" => set(OF_MODULE, key!(rspamd.index_prefix), one(value), ""),
         "report_prefix" => Outcome::Left("not needed: the index names the records"),
         "join_char" if text(value) == Some(";") => Outcome::Left("as it always is"),
         "join_char" => Outcome::Wrong {
@@ -135,10 +135,10 @@ fn redis_keys(name: &str, value: &UclValue) -> Outcome<'static> {
 fn reporting(name: &str, value: &UclValue) -> Outcome<'static> {
     match name {
         "enabled" => dmarc("reporting", value),
-        "email" => set(OF_MODULE, "report.email", one(value), ""),
-        "domain" => set(OF_MODULE, "report.domain", one(value), ""),
-        "org_name" => set(OF_MODULE, "report.organization", one(value), ""),
-        "helo" => set(OF_MODULE, "report.delivery.hello", one(value), ""),
+        "email" => set(OF_MODULE, key!(report.email), one(value), ""),
+        "domain" => set(OF_MODULE, key!(report.domain), one(value), ""),
+        "org_name" => set(OF_MODULE, key!(report.organization), one(value), ""),
+        "helo" => set(OF_MODULE, key!(report.delivery.hello), one(value), ""),
         "smtp" => set(
             OF_MODULE,
             RELAY_HOST,
@@ -159,7 +159,7 @@ fn reporting(name: &str, value: &UclValue) -> Outcome<'static> {
         }
         "report_local_controller" | "max_entries" | "keys_expire" => Outcome::Left(STORED_BY_RSPAMD),
         "retries" | "msgid_from" | "from_name" | "from_display_name" | "hscan_count" | "override_address" => {
-            Outcome::Left(OWN_LETTERS)
+            Outcome::Left(OWN_MAIL)
         }
         "redis_keys" => Outcome::Nothing,
         _ => Outcome::Left(UNKNOWN),
@@ -176,15 +176,15 @@ fn actions(name: &str, value: &UclValue) -> Outcome<'static> {
     match (name, action.as_str()) {
         (_, "no action" | "accept") => Outcome::Left("nothing is done then, as out of the box"),
         ("reject", "reject") => enforce(
-            ("action.reject", "always"),
+            (key!(action.reject), "always"),
             "without other evidence RFC 9989 §7.4 forbids it: action.reject = \"evidence\" is the default",
         ),
-        ("reject", _) if marks || action == "quarantine" => enforce(("action.reject", "never"), ""),
-        ("quarantine", "quarantine" | "reject") => enforce(("action.quarantine", "hold"), ""),
-        ("quarantine", _) if marks => enforce(("action.quarantine", "header"), ""),
-        ("dnsfail", "soft reject" | "greylist") => enforce(("failures.dns.action", "tempfail"), ""),
+        ("reject", _) if marks || action == "quarantine" => enforce((key!(action.reject), "never"), ""),
+        ("quarantine", "quarantine" | "reject") => enforce((key!(action.quarantine), "hold"), ""),
+        ("quarantine", _) if marks => enforce((key!(action.quarantine), "header"), ""),
+        ("dnsfail", "soft reject" | "greylist") => enforce((key!(failures.dns.action), "tempfail"), ""),
         ("badpolicy", "soft reject" | "greylist") => {
-            enforce(("failures.unusable_record.action", "tempfail"), "")
+            enforce((key!(failures.unusable_record.action), "tempfail"), "")
         }
         ("softfail", _) => Outcome::Left("left out: the domain asks for nothing (p=none)"),
         ("na", _) => Outcome::Left(
@@ -200,7 +200,7 @@ fn actions(name: &str, value: &UclValue) -> Outcome<'static> {
 fn enforce((key, word): (&'static str, &str), note: &'static str) -> Outcome<'static> {
     Outcome::Set {
         rank: OF_MODULE,
-        settings: vec![("mode", basic_string("enforce")), (key, basic_string(word))],
+        settings: vec![(key!(mode), toml_string("enforce")), (key, toml_string(word))],
         note,
     }
 }
@@ -217,7 +217,7 @@ fn excluded(value: &UclValue) -> Outcome<'static> {
     set(
         OF_MODULE,
         "report.exclude_domains",
-        Some(list(&items)),
+        Some(toml_list(&items)),
         "names below them are not meant",
     )
 }
@@ -277,7 +277,7 @@ fn truth(value: &UclValue) -> Option<bool> {
 }
 
 fn one(value: &UclValue) -> Option<String> {
-    text(value).map(basic_string)
+    text(value).map(toml_string)
 }
 
 /// Part of a value: without quotes.
@@ -308,7 +308,7 @@ fn servers(value: &UclValue) -> Option<String> {
         .map(|item| item.trim())
         .filter(|item| !item.is_empty());
     let items: Vec<_> = items.map(|item| without_weight(item).to_owned()).collect();
-    (!items.is_empty()).then(|| list(&items))
+    (!items.is_empty()).then(|| toml_list(&items))
 }
 
 /// `HOST:PORT:WEIGHT`; an IPv6 address with a port is in brackets.
@@ -326,9 +326,4 @@ fn without_weight(server: &str) -> &str {
     } else {
         server
     }
-}
-
-fn list(items: &[String]) -> String {
-    let items: Vec<_> = items.iter().map(|item| basic_string(item)).collect();
-    format!("[{}]", items.join(", "))
 }

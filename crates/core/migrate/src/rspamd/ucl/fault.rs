@@ -1,12 +1,11 @@
 //! What can be wrong with a file of rspamd, and what an operator can do about it.
 
-use std::fmt;
-
 use super::{MAX_DEPTH, MAX_FILE_OCTETS, MAX_VALUE_OCTETS, MAX_VALUES};
 use landmarc_mail::text::quoted;
 
 /// What is wrong, and in which line, from 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {wrong}")]
 pub struct UclMistake {
     /// The line.
     pub line: usize,
@@ -78,11 +77,5 @@ impl UclMistake {
                 "see whether a quote or a brace is missing above"
             }
         }
-    }
-}
-
-impl fmt::Display for UclMistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.wrong)
     }
 }

@@ -49,7 +49,7 @@ impl Conf {
             .iter()
             .map(|(path, octets)| ConfigFile { path, octets })
             .collect();
-        let translation = translate(&files, &accepts);
+        let translation = translate(&files);
         let text = match as_json {
             true => format!("{}\n", object(&translation)),
             false => translation.toml.clone(),
@@ -71,16 +71,6 @@ impl Conf {
             _ => Exit::Config,
         })
     }
-}
-
-/// Why a line is no setting of ours, without its place in a file that does not exist.
-fn accepts(line: &str) -> Result<(), String> {
-    let read = landmarc_settings::read(line).map(drop);
-    let why = |mistakes: landmarc_settings::Mistakes| {
-        let first = mistakes.0.first().map(|mistake| mistake.wrong.to_string());
-        first.unwrap_or_default()
-    };
-    read.map_err(why)
 }
 
 fn octets(file: &Path) -> Result<Vec<u8>, Failure> {
