@@ -41,10 +41,10 @@ pub use hasten::hasten;
 pub use mail_draft::{Facts, MailDraft};
 pub use mailer::{Mailer, SECRET, return_path};
 pub use metrics::ReporterMetrics;
-pub use send::{LAST_MESSAGES, Orders, SendCounts, send};
+pub use send::{LAST_MESSAGES, Orders, SendCounts, last_moment, send};
 pub use service::start;
 pub use settings::ReportSettings;
-pub use settled::{MadeReports, SettledDay, SettledDomain};
+pub use settled::{MadeReports, SettledDay, SettledDomain, days_done};
 pub use shared::SharedOutbox;
 pub use turns::{Progress, Turns, make_and_send};
 

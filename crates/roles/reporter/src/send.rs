@@ -312,8 +312,8 @@ impl<D: ReportDns> Run<'_, D> {
     }
 }
 
-/// Some time after the sign to stop.
-async fn last_moment(stop: &Stop) {
+/// The end of the time that messages under way have after the sign to stop.
+pub async fn last_moment(stop: &Stop) {
     stop.wait().await;
     sleep(LAST_MESSAGES).await;
 }

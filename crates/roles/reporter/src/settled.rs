@@ -3,10 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landmarc_store::{Day, Delivery, OutboxFilter, Reader, ReportKind, StoreError};
+use landmarc_store::{Day, DayState, Delivery, OutboxFilter, Reader, ReportKind, StoreError};
 
 /// Deliveries of a day that are looked at; of more, the newest.
 const MAX_DELIVERIES: usize = 100_000;
+
+/// Days that were reported which are looked at: more than are ever due.
+const MAX_DAYS: usize = 31;
+
+/// The last days whose reports are all made, the newest first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn days_done(reader: &Reader) -> Result<Vec<Day>, StoreError> {
+    let known = reader.reported_days(MAX_DAYS)?.into_iter();
+    let done = known.filter(|(_, state)| matches!(state, DayState::Done { .. }));
+    Ok(done.map(|(day, _)| day).collect())
+}
 
 /// The policy domains of a day that are done with, in alphabetical order.
 #[derive(Debug, Default)]
