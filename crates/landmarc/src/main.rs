@@ -13,6 +13,7 @@ mod file_check;
 mod listing;
 mod loading;
 mod notes;
+mod options;
 mod output;
 mod places;
 mod records;

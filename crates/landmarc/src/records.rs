@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use landmarc_observation::Observation;
 use landmarc_settings::Settings;
-use landmarc_store::Reader;
+use landmarc_store::{Reader, StoreLocation};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use serde_json::{Map, Value, json};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::listing::{self, Field, field};
+use crate::listing::{self, Field, field, present};
 use crate::loading::load_store;
 use landmarc_runtime::database;
 use landmarc_runtime::load::Need;
@@ -35,23 +35,20 @@ pub(crate) struct StoreArguments {
 
 /// A database, and the settings of the service that writes it.
 pub(crate) struct SelectedStore {
-    pub(crate) place: landmarc_store::StoreLocation,
+    pub(crate) place: StoreLocation,
     /// None when a file was named and the settings were not.
     pub(crate) settings: Option<Settings>,
 }
 
 impl StoreArguments {
-    /// Where the store is. Settings that nobody asked for are not read when the file is named:
-    /// whoever looks into a backup need not be able to.
+    /// Where the store is. Settings that nobody asked for are not read when the file is named: a backup can be
+    /// looked into without the right to read them.
     ///
     /// # Errors
     /// With what is printed, and the exit code.
     pub(crate) fn find(&self) -> Result<SelectedStore, Failure> {
         match (&self.store, &self.config) {
-            (Some(path), None) => Ok(SelectedStore {
-                place: path.into(),
-                settings: None,
-            }),
+            (Some(path), None) => Ok(SelectedStore::at(path.into())),
             (_, config) => {
                 let settings = load_store(config.as_deref(), Need::Directory)?;
                 Ok(SelectedStore {
@@ -67,7 +64,7 @@ impl StoreArguments {
     ///
     /// # Errors
     /// With what is printed, and the exit code.
-    pub(crate) fn of(&self, settings: &Settings) -> Result<landmarc_store::StoreLocation, Failure> {
+    pub(crate) fn of(&self, settings: &Settings) -> Result<StoreLocation, Failure> {
         match &self.store {
             Some(path) => Ok(path.into()),
             None if self.local => Ok(database::path(settings).into()),
@@ -77,6 +74,14 @@ impl StoreArguments {
 }
 
 impl SelectedStore {
+    /// The one at this place, whatever the settings are.
+    pub(crate) fn at(place: StoreLocation) -> Self {
+        Self {
+            place,
+            settings: None,
+        }
+    }
+
     /// Opens it for reading, also while the service writes it.
     ///
     /// # Errors
@@ -89,8 +94,8 @@ impl SelectedStore {
     /// Its file; none where the fleet's is meant, of which there is none here.
     pub(crate) fn file(&self) -> Option<&Path> {
         match &self.place {
-            landmarc_store::StoreLocation::File(path) => Some(path),
-            landmarc_store::StoreLocation::Server(_) => None,
+            StoreLocation::File(path) => Some(path),
+            StoreLocation::Server(_) => None,
         }
     }
 
@@ -134,22 +139,22 @@ impl SelectedStore {
 /// All that is known of a message but its explanation: the keys of the log line, in its order, behind
 /// the time.
 pub(crate) const FIELDS: [Field<Observation>; 19] = [
-    field("at", |row| Some(to_the_millisecond(row.at_ms))),
+    field("at", |row| to_the_millisecond(row.at_ms).into()),
     field("queue_id", |row| present(&row.queue_id)),
     field("id", |row| present(&row.id)),
-    field("client", |row| row.client.map(|client| client.to_string())),
-    field("author_domain", |row| row.author_domain.clone()),
+    field("client", |row| json!(row.client)),
+    field("author_domain", |row| json!(row.author_domain)),
     field("spf", |row| present(&row.spf)),
     field("dkim", |row| present(&row.dkim)),
     field("arc", |row| present(&row.arc)),
     field("dmarc", |row| present(&row.dmarc)),
-    field("policy_domain", |row| row.policy_domain.clone()),
-    field("policy", |row| row.policy.clone()),
+    field("policy_domain", |row| json!(row.policy_domain)),
+    field("policy", |row| json!(row.policy)),
     field("disposition", |row| present(&row.disposition)),
     field("override", |row| present(&overrides(row))),
-    field("rule", |row| row.rule.clone()),
-    field("questions", |row| Some(row.questions.to_string())),
-    field("ms", |row| Some(row.ms.to_string())),
+    field("rule", |row| json!(row.rule)),
+    field("questions", |row| row.questions.into()),
+    field("ms", |row| row.ms.into()),
     field("action", |row| present(&row.action)),
     field("enforced_action", |row| present(&row.enforced_action)),
     field("cause", |row| present(&row.cause)),
@@ -158,10 +163,6 @@ pub(crate) const FIELDS: [Field<Observation>; 19] = [
 /// The field with this name, in words; a hyphen where it is absent, as in the log.
 pub(crate) fn word(row: &Observation, name: &str) -> String {
     listing::word(&FIELDS, row, name)
-}
-
-fn present(text: &str) -> Option<String> {
-    Some(text).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// Override reasons, each with its comment.
@@ -176,31 +177,14 @@ fn overrides(row: &Observation) -> String {
     reasons.collect::<Vec<_>>().join("; ")
 }
 
-/// The object for one message. Keys are never missing; what is absent is null.
+/// The object for one message: `check --json` has the override reasons apart, too, and calls them by the plural.
 pub(crate) fn object(row: &Observation) -> Map<String, Value> {
-    let value = |field: &Field<Observation>| match field.name {
-        "override" => json!(
-            row.overrides
-                .iter()
-                .map(|(kind, comment)| json!({"type": kind, "comment": comment}))
-                .collect::<Vec<_>>()
-        ),
-        "questions" => json!(row.questions),
-        "ms" => json!(row.ms),
-        _ => json!((field.text)(row)),
+    let reason = |(kind, comment): &(String, String)| json!({"type": kind, "comment": comment});
+    let entry = |(name, value): (String, Value)| match name.as_str() {
+        "override" => ("overrides".to_owned(), row.overrides.iter().map(reason).collect()),
+        _ => (name, value),
     };
-    // `check --json` calls the list by the plural.
-    let name = |field: &Field<Observation>| {
-        if field.name == "override" {
-            "overrides"
-        } else {
-            field.name
-        }
-    };
-    FIELDS
-        .iter()
-        .map(|field| (name(field).to_owned(), value(field)))
-        .collect()
+    listing::object(&FIELDS, row).into_iter().map(entry).collect()
 }
 
 #[cfg(test)]

@@ -41,9 +41,20 @@ pub(crate) const fn column(name: &'static str, rank: u8, least: usize, cut: Cut)
     }
 }
 
+/// The table of these rows; `cell` says what stands in the column of a name.
+pub(crate) fn of_rows<R>(
+    columns: &[Column],
+    rows: &[R],
+    cell: impl Fn(&R, &str) -> String,
+    width: Option<usize>,
+) -> String {
+    let cells = |row| columns.iter().map(|column| cell(row, column.name)).collect();
+    render(columns, &rows.iter().map(cells).collect::<Vec<_>>(), width)
+}
+
 /// The table with its head; nothing without rows. A row has a cell for each column. Without a width nothing is left
 /// out or shortened, and the cells can be taken apart at blanks but for the last.
-pub(crate) fn render(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {
+fn render(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {
     if rows.is_empty() {
         return String::new();
     }

@@ -2,8 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use clap::{Args, ValueEnum};
-use landmarc_mail::DomainName;
+use clap::Args;
 use landmarc_observation::Observation;
 use landmarc_settings::IpNetwork;
 use landmarc_store::LogFilter;
@@ -12,6 +11,7 @@ use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::listing;
 use crate::notes::note;
+use crate::options::domain;
 use crate::output::{print, terminal_width};
 use crate::records::{FIELDS, StoreArguments, object, word};
 use crate::table::{self, Column, Cut, column};
@@ -33,7 +33,14 @@ get all. In --csv a cell that a spreadsheet would take for a formula begins with
 Exit code: 0, also when no message fits; 64 for a wrong command line, 65 for a file that is no \
 store of this version, 69 when the store cannot be read, 78 for wrong settings.";
 
-/// LogArguments of `log`.
+/// What DMARC found, as it is stored.
+const RESULTS: [&str; 5] = ["none", "pass", "fail", "temperror", "permerror"];
+/// What was done because of it.
+const DISPOSITIONS: [&str; 4] = ["none", "pass", "quarantine", "reject"];
+/// What the mail server was answered, or would have been.
+const ACTIONS: [&str; 4] = ["accept", "quarantine", "reject", "tempfail"];
+
+/// Arguments of `log`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct LogArguments {
@@ -41,17 +48,17 @@ pub(crate) struct LogArguments {
     #[arg(long, value_name = "DOMAIN", value_parser = domain)]
     domain: Option<String>,
     /// Only those with this DMARC result
-    #[arg(long)]
-    result: Option<ResultWord>,
+    #[arg(long, value_parser = RESULTS)]
+    result: Option<String>,
     /// Only those of which this was done because of DMARC
-    #[arg(long)]
-    disposition: Option<DispositionWord>,
+    #[arg(long, value_parser = DISPOSITIONS)]
+    disposition: Option<String>,
     /// Only those of which the mail server was told this
-    #[arg(long)]
-    action: Option<ActionWord>,
+    #[arg(long, value_parser = ACTIONS)]
+    action: Option<String>,
     /// Only those of which it would be told this, were the mode "enforce"
-    #[arg(long)]
-    enforced_action: Option<ActionWord>,
+    #[arg(long, value_parser = ACTIONS)]
+    enforced_action: Option<String>,
     /// Only those that the operator's rule of this name decided about
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
@@ -76,44 +83,6 @@ pub(crate) struct LogArguments {
     /// Print comma-separated values with a line of names on top (RFC 4180)
     #[arg(long)]
     csv: bool,
-}
-
-/// What was found.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ResultWord {
-    None,
-    Pass,
-    Fail,
-    Temperror,
-    Permerror,
-}
-
-/// What the mail server was told, or would have been.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ActionWord {
-    Accept,
-    Quarantine,
-    Reject,
-    Tempfail,
-}
-
-/// What was done.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DispositionWord {
-    None,
-    Pass,
-    Quarantine,
-    Reject,
-}
-
-/// The word as it is stored.
-fn stored(word: &impl ValueEnum) -> Option<String> {
-    word.to_possible_value().map(|value| value.get_name().to_owned())
-}
-
-/// Domains are stored as A-labels.
-fn domain(text: &str) -> Result<String, landmarc_mail::name::NameError> {
-    DomainName::parse(text).map(|name| name.to_string())
 }
 
 /// Looks for them and prints.
@@ -160,10 +129,10 @@ fn filter(arguments: &LogArguments, now_ms: u64) -> Result<LogFilter, Failure> {
     }
     Ok(LogFilter {
         domain: arguments.domain.clone(),
-        result: arguments.result.as_ref().and_then(stored),
-        disposition: arguments.disposition.as_ref().and_then(stored),
-        action: arguments.action.as_ref().and_then(stored),
-        enforced_action: arguments.enforced_action.as_ref().and_then(stored),
+        result: arguments.result.clone(),
+        disposition: arguments.disposition.clone(),
+        action: arguments.action.clone(),
+        enforced_action: arguments.enforced_action.clone(),
         rule: arguments.rule.clone(),
         client: arguments.client.as_ref().map(IpNetwork::addresses),
         since_ms,
@@ -191,12 +160,11 @@ const COLUMNS: [Column; 13] = [
 ];
 
 fn as_table(rows: &[Observation], width: Option<usize>) -> String {
-    let cell = |row: &Observation, column: &Column| match column.name {
+    let cell = |row: &Observation, name: &str| match name {
         "at" => to_the_second(row.at_ms),
         name => word(row, name),
     };
-    let cells = |row| COLUMNS.iter().map(|column| cell(row, column)).collect();
-    table::render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
+    table::of_rows(&COLUMNS, rows, cell, width)
 }
 
 #[cfg(test)]

@@ -18,8 +18,9 @@ mod trial;
 use std::str::FromStr;
 
 use crate::failure::CommandResult;
+use crate::options::domain;
 use clap::Subcommand;
-use landmarc_mail::DomainName;
+use landmarc_mail::name::NameError;
 use landmarc_store::Day;
 
 use landmarc_runtime::clock::now_ms;
@@ -133,17 +134,12 @@ impl FromStr for DayArgument {
 }
 
 /// An address, or a host and all its addresses: with or without the `@` before it.
-fn destination(text: &str) -> Result<String, landmarc_mail::name::NameError> {
+fn destination(text: &str) -> Result<String, NameError> {
     match text.rsplit_once('@') {
         Some(("", host)) => domain(host).map(|host| format!("@{host}")),
         Some(_) => Ok(text.to_owned()),
         None => domain(text).map(|host| format!("@{host}")),
     }
-}
-
-/// Domains are stored as A-labels.
-fn domain(text: &str) -> Result<String, landmarc_mail::name::NameError> {
-    DomainName::parse(text).map(|name| name.to_string())
 }
 
 #[cfg(test)]

@@ -5,20 +5,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::Args;
-use landmarc_store::{Day, DayState, Reader, StoreError};
-use serde_json::json;
+use landmarc_store::{Day, NewReport, Reader, StoreError};
+use serde_json::{Map, Value, json};
 
 use super::rows::counted;
 use super::setup::{self, OutboxSetup};
 use super::{DayArgument, NowArgument};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
+use crate::listing::{self, Field, field};
 use crate::notes::{note, print_note};
 use crate::output::{print, terminal_width};
 use crate::records::StoreArguments;
 use crate::table::{self, Column, Cut, column};
 use landmarc_reporter::{
-    self, Assembly, DayRequest, Selection, SettledDay, SettledDomain, SettledSource, Settlement, days_due,
+    self, Addressees, Assembly, DayRequest, Selection, SettledDay, SettledDomain, SettledSource, Settlement,
+    days_done, days_due,
 };
 use landmarc_runtime::fleet_settings::FleetMode;
 use landmarc_runtime::stop::Stop;
@@ -63,6 +65,12 @@ const MADE_ELSEWHERE: &str =
 struct Row {
     day: Day,
     policy_domain: String,
+    outcome: Outcome,
+}
+
+/// What a policy domain and day come to.
+#[derive(Clone, Debug, Default)]
+struct Outcome {
     state: State,
     rows: u64,
     messages: u64,
@@ -75,9 +83,10 @@ struct Row {
 }
 
 /// How far the report about a policy domain is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     /// It would be made.
+    #[default]
     Due,
     /// Its deliveries are in the outbox.
     Made,
@@ -109,20 +118,19 @@ pub(super) fn run(arguments: &OutboxDueArguments) -> CommandResult {
     let named = arguments.day.map(|day| day.day(now_ms));
     let days = days(&reader, &setup, arguments.day, now_ms)?;
     let found = setup::run(|stop| rows(&setup, &reader, &days, named.is_some(), now_ms, stop))??;
-    let told = match named {
+    let remark = match named {
         Some(day) => about_day(&reader, day, found.is_empty(), now_ms),
         None if found.is_empty() => about_nothing(&reader).map(Some),
         None => Ok(None),
     };
-    if let Some(told) = told? {
-        print_note(&told);
+    if let Some(remark) = remark? {
+        print_note(&remark);
     }
-    let text = match arguments.json {
-        true => found.iter().map(|row| format!("{}\n", object(row))).collect(),
+    print(&match arguments.json {
+        true => listing::as_json(&found, object),
         false => as_table(&found, terminal_width()),
-    };
-    print(&text)?;
-    let is_open = found.iter().any(|row| !row.unanswered.is_empty());
+    })?;
+    let is_open = found.iter().any(|row| !row.outcome.unanswered.is_empty());
     Ok(if is_open { Exit::Unknown } else { Exit::Fine })
 }
 
@@ -146,28 +154,18 @@ pub(super) fn days(
     if let Some(named) = named {
         return Ok(vec![named.day(now_ms)]);
     }
-    let due = days_due(&reader.reporting_days()?, now_ms, setup.terms.keys.settle);
-    let known = reader.reported_days(LOOK_BACK)?;
-    let is_done = |day: &Day| {
-        let state = known.iter().find(|(known, _)| known == day);
-        state.is_some_and(|(_, state)| matches!(state, DayState::Done { .. }))
-    };
-    Ok(due.into_iter().filter(|day| !is_done(day)).collect())
+    let mut due = days_due(&reader.reporting_days()?, now_ms, setup.terms.keys.settle);
+    let done = days_done(reader)?;
+    due.retain(|day| !done.contains(day));
+    Ok(due)
 }
-
-/// Days that were reported which are looked at: more than are ever due.
-const LOOK_BACK: usize = 31;
 
 /// What there is to say of a day that was named, beside its domains.
 fn about_day(reader: &Reader, day: Day, is_empty: bool, now_ms: u64) -> Result<Option<String>, StoreError> {
     if day > Day::at(now_ms) {
         return Ok(Some(format!("landmarc: {} is still to come", date(day))));
     }
-    let known = reader.reported_days(LOOK_BACK)?;
-    let is_done = known
-        .iter()
-        .any(|(known, state)| *known == day && matches!(state, DayState::Done { .. }));
-    if is_done {
+    if days_done(reader)?.contains(&day) {
         let settled = SettledDay::read(reader, day)?;
         return Ok(Some(format!("landmarc: {}", settled_in_words(&settled, day))));
     }
@@ -177,11 +175,7 @@ fn about_day(reader: &Reader, day: Day, is_empty: bool, now_ms: u64) -> Result<O
 /// What there is to say when nothing is due: what the day before came to.
 fn about_nothing(reader: &Reader) -> Result<String, StoreError> {
     let mut text = "landmarc: no report is due".to_owned();
-    let known = reader.reported_days(LOOK_BACK)?;
-    let done = known
-        .iter()
-        .find(|(_, state)| matches!(state, DayState::Done { .. }));
-    if let Some((day, _)) = done {
+    if let Some(day) = days_done(reader)?.first() {
         let settled = SettledDay::read(reader, *day)?;
         text.push_str(&format!(
             "\nlandmarc: {} (landmarc outbox due --day {})",
@@ -247,81 +241,67 @@ async fn rows_of_day(
     let mut assembly = Assembly::begin(place, SettledSource::Store, terms, request, setup.resolver()?);
     // Tallies may be gone before what was made of them is.
     let before = settled.domains.into_iter();
-    let mut rows: BTreeMap<String, Row> = before
-        .map(|(policy_domain, outcome)| (policy_domain.clone(), done(day, policy_domain, outcome)))
+    let mut outcomes: BTreeMap<String, Outcome> = before
+        .map(|(policy_domain, settled)| (policy_domain, done(settled)))
         .collect();
     while let Some(found) = assembly.next().await {
         let found = found?;
-        if let Settlement::Before = found.settlement {
-            if let Some(row) = rows.get_mut(&found.policy_domain) {
-                (row.rows, row.messages) = (found.rows, found.messages);
-            }
-            continue;
-        }
-        let row = Row {
-            rows: found.rows,
-            messages: found.messages,
-            ..empty(day, found.policy_domain.clone())
+        let outcome = match found.settlement {
+            Settlement::Before => outcomes.remove(&found.policy_domain),
+            Settlement::Skipped(why) => Some(without(why)),
+            Settlement::Reports { reports, addressees } => Some(open(&reports, &addressees)),
         };
-        rows.insert(found.policy_domain, with_settlement(row, found.settlement));
+        if let Some(outcome) = outcome {
+            let (rows, messages) = (found.rows, found.messages);
+            let outcome = Outcome {
+                rows,
+                messages,
+                ..outcome
+            };
+            outcomes.insert(found.policy_domain, outcome);
+        }
     }
-    Ok(rows.into_values().collect())
-}
-
-fn empty(day: Day, policy_domain: String) -> Row {
-    Row {
+    let row = |(policy_domain, outcome)| Row {
         day,
         policy_domain,
-        state: State::Due,
-        rows: 0,
-        messages: 0,
-        reports: 0,
-        deliveries: 0,
-        destinations: Vec::new(),
-        unanswered: Vec::new(),
-        refused: Vec::new(),
-        skipped: None,
-    }
+        outcome,
+    };
+    Ok(outcomes.into_iter().map(row).collect())
 }
 
 /// A domain that is done with.
-fn done(day: Day, policy_domain: String, outcome: SettledDomain) -> Row {
-    let row = empty(day, policy_domain);
-    match outcome {
-        SettledDomain::Skipped(why) => without(row, why),
-        SettledDomain::Made(made) => Row {
+fn done(settled: SettledDomain) -> Outcome {
+    match settled {
+        SettledDomain::Skipped(why) => without(why),
+        SettledDomain::Made(made) => Outcome {
             state: State::Made,
             rows: made.rows,
             messages: made.messages,
             reports: made.reports(),
             deliveries: made.deliveries,
             destinations: made.destinations.into_iter().collect(),
-            ..row
+            ..Outcome::default()
         },
     }
 }
 
-fn without(row: Row, why: String) -> Row {
-    Row {
+fn without(why: String) -> Outcome {
+    Outcome {
         state: State::Skipped,
         skipped: Some(why),
-        ..row
+        ..Outcome::default()
     }
 }
 
-/// The row of a domain that is not done with.
-fn with_settlement(row: Row, settlement: Settlement) -> Row {
-    match settlement {
-        Settlement::Before => row,
-        Settlement::Skipped(why) => without(row, why),
-        Settlement::Reports { reports, addressees } => Row {
-            reports: count(reports.len()),
-            deliveries: reports.iter().map(|report| count(report.deliveries.len())).sum(),
-            destinations: addressees.open.iter().map(ToString::to_string).collect(),
-            unanswered: told(&addressees.unanswered),
-            refused: told(&addressees.refused),
-            ..row
-        },
+/// A domain that is not done with.
+fn open(reports: &[NewReport], addressees: &Addressees) -> Outcome {
+    Outcome {
+        reports: count(reports.len()),
+        deliveries: reports.iter().map(|report| count(report.deliveries.len())).sum(),
+        destinations: addressees.open.iter().map(ToString::to_string).collect(),
+        unanswered: with_reasons(&addressees.unanswered),
+        refused: with_reasons(&addressees.refused),
+        ..Outcome::default()
     }
 }
 
@@ -329,24 +309,26 @@ fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-fn told<A: std::fmt::Display>(all: &[(A, String)]) -> Vec<String> {
+fn with_reasons<A: std::fmt::Display>(all: &[(A, String)]) -> Vec<String> {
     all.iter().map(|(what, why)| format!("{what}: {why}")).collect()
 }
 
-fn object(row: &Row) -> serde_json::Value {
-    json!({
-        "day": date(row.day),
-        "policy_domain": row.policy_domain,
-        "state": row.state.word(),
-        "rows": row.rows,
-        "messages": row.messages,
-        "reports": row.reports,
-        "deliveries": row.deliveries,
-        "destinations": row.destinations,
-        "unanswered": row.unanswered,
-        "refused": row.refused,
-        "skipped": row.skipped,
-    })
+const FIELDS: [Field<Row>; 11] = [
+    field("day", |row| date(row.day).into()),
+    field("policy_domain", |row| json!(row.policy_domain)),
+    field("state", |row| row.outcome.state.word().into()),
+    field("rows", |row| row.outcome.rows.into()),
+    field("messages", |row| row.outcome.messages.into()),
+    field("reports", |row| row.outcome.reports.into()),
+    field("deliveries", |row| row.outcome.deliveries.into()),
+    field("destinations", |row| json!(row.outcome.destinations)),
+    field("unanswered", |row| json!(row.outcome.unanswered)),
+    field("refused", |row| json!(row.outcome.refused)),
+    field("skipped", |row| json!(row.outcome.skipped)),
+];
+
+fn object(row: &Row) -> Map<String, Value> {
+    listing::object(&FIELDS, row)
 }
 
 /// The day may go where all rows have the same. Of a reason nothing goes.
@@ -364,34 +346,28 @@ fn columns(rows: &[Row]) -> [Column; 6] {
 }
 
 fn as_table(rows: &[Row], width: Option<usize>) -> String {
-    let cells = |row: &Row| {
-        vec![
-            date(row.day),
-            row.policy_domain.clone(),
-            row.messages.to_string(),
-            row.rows.to_string(),
-            row.reports.to_string(),
-            destinations(row),
-        ]
+    let cell = |row: &Row, name: &str| match name {
+        "to" => destinations(&row.outcome),
+        name => listing::word(&FIELDS, row, name),
     };
-    table::render(&columns(rows), &rows.iter().map(cells).collect::<Vec<_>>(), width)
+    table::of_rows(&columns(rows), rows, cell, width)
 }
 
 /// Where it would go, and where not; or why there is no report.
-fn destinations(row: &Row) -> String {
-    if let Some(why) = &row.skipped {
+fn destinations(outcome: &Outcome) -> String {
+    if let Some(why) = &outcome.skipped {
         return format!("nobody: {why}");
     }
-    if row.state == State::Made {
+    if outcome.state == State::Made {
         return format!(
             "made: {}, {}",
-            counted(row.reports, "report"),
-            counted(row.deliveries, "delivery")
+            counted(outcome.reports, "report"),
+            counted(outcome.deliveries, "delivery")
         );
     }
-    let later = row.unanswered.iter().map(|one| format!("later {one}"));
-    let never = row.refused.iter().map(|one| format!("not {one}"));
-    let all: Vec<_> = row
+    let later = outcome.unanswered.iter().map(|one| format!("later {one}"));
+    let never = outcome.refused.iter().map(|one| format!("not {one}"));
+    let all: Vec<_> = outcome
         .destinations
         .iter()
         .cloned()
@@ -415,8 +391,8 @@ pub(super) fn warn_of_today(day: Day, now_ms: u64) {
 mod tests {
     use super::*;
 
-    fn row() -> Row {
-        Row {
+    fn due() -> Outcome {
+        Outcome {
             rows: 2,
             messages: 5,
             reports: 1,
@@ -424,18 +400,28 @@ mod tests {
             destinations: vec!["dmarc@example.com".to_owned()],
             unanswered: vec!["a@example.net: nobody answered".to_owned()],
             refused: vec!["mailto:b@example.org: not authorised".to_owned()],
-            ..empty(Day(20_605), "example.com".to_owned())
+            ..Outcome::default()
+        }
+    }
+
+    fn row(day: u32, policy_domain: &str, outcome: Outcome) -> Row {
+        Row {
+            day: Day(day),
+            policy_domain: policy_domain.to_owned(),
+            outcome,
         }
     }
 
     fn all() -> [Row; 3] {
-        let skipped = empty(Day(20_605), "example.net".to_owned());
-        let made = Row {
+        let made = Outcome {
             state: State::Made,
-            policy_domain: "example.org".to_owned(),
-            ..row()
+            ..due()
         };
-        [row(), without(skipped, "the record has no rua".to_owned()), made]
+        [
+            row(20_605, "example.com", due()),
+            row(20_605, "example.net", without("the record has no rua".to_owned())),
+            row(20_605, "example.org", made),
+        ]
     }
 
     #[test]
@@ -446,16 +432,8 @@ mod tests {
         2026-06-01  example.net    0         0     0        nobody: the record has no rua
         2026-06-01  example.org    5         2     1        made: 1 report, 2 deliveries
         ");
-        let keys = |row: &Row| {
-            object(row)
-                .as_object()
-                .unwrap()
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>()
-        };
         for row in all() {
-            assert_eq!(keys(&row).len(), 11);
+            assert_eq!(object(&row).len(), 11);
         }
         assert_eq!(
             all().map(|row| object(&row)["state"].clone()),
@@ -478,13 +456,7 @@ mod tests {
             assert!(text.lines().all(|line| line.chars().count() <= width), "{width}");
             assert!(!text.contains('…'), "{text}");
         }
-        let two_days = [
-            row(),
-            Row {
-                day: Day(20_606),
-                ..row()
-            },
-        ];
+        let two_days = [20_605, 20_606].map(|day| row(day, "example.com", due()));
         let text = as_table(&two_days, Some(80));
         assert!(text.contains("2026-06-02"), "{text}");
     }

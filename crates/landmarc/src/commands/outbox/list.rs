@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use landmarc_store::{Delivery, DeliveryState, OutboxFilter, ReportKind};
 
 use super::rows::{FIELDS, object, word};
@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::failure::CommandResult;
 use crate::listing;
 use crate::notes::note;
+use crate::options::one_of;
 use crate::output::{print, terminal_width};
 use crate::records::StoreArguments;
 use crate::table::{self, Column, Cut, column};
@@ -24,16 +25,16 @@ const MAX_DELIVERIES: u32 = 100_000;
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OutboxListArguments {
     /// Only deliveries in this state
-    #[arg(long)]
-    state: Option<StateWord>,
+    #[arg(long, value_parser = one_of(DeliveryState::ALL, DeliveryState::word))]
+    state: Option<DeliveryState>,
     /// Only deliveries with this kind of report
-    #[arg(long)]
-    kind: Option<KindWord>,
+    #[arg(long, value_parser = one_of([ReportKind::Aggregate, ReportKind::Failure], ReportKind::word))]
+    kind: Option<ReportKind>,
     /// Only deliveries with reports about this UTC day: 2026-06-01, yesterday, today
     #[arg(long, value_name = "DAY")]
     day: Option<DayArgument>,
     /// Only deliveries with reports about this DMARC Policy Domain
-    #[arg(long, value_name = "DOMAIN", value_parser = super::domain)]
+    #[arg(long, value_name = "DOMAIN", value_parser = crate::options::domain)]
     domain: Option<String>,
     /// Only deliveries to this address, or to all addresses of a host: @example.com
     #[arg(long, value_name = "ADDRESS", value_parser = super::destination)]
@@ -50,32 +51,6 @@ pub(crate) struct OutboxListArguments {
     /// Print comma-separated values with a line of names on top (RFC 4180)
     #[arg(long)]
     csv: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(super) enum StateWord {
-    Queued,
-    Deferred,
-    Delivered,
-    GivenUp,
-}
-
-impl StateWord {
-    pub(super) fn state(self) -> DeliveryState {
-        match self {
-            Self::Queued => DeliveryState::Queued,
-            Self::Deferred => DeliveryState::Deferred,
-            Self::Delivered => DeliveryState::Delivered,
-            Self::GivenUp => DeliveryState::GivenUp,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum KindWord {
-    Aggregate,
-    Failure,
 }
 
 /// Looks for them and prints.
@@ -101,11 +76,8 @@ pub(super) fn run(arguments: &OutboxListArguments) -> CommandResult {
 
 fn filter(arguments: &OutboxListArguments, now_ms: u64) -> OutboxFilter {
     OutboxFilter {
-        state: arguments.state.map(StateWord::state),
-        kind: arguments.kind.map(|kind| match kind {
-            KindWord::Aggregate => ReportKind::Aggregate,
-            KindWord::Failure => ReportKind::Failure,
-        }),
+        state: arguments.state,
+        kind: arguments.kind,
         day: arguments.day.map(|day| day.day(now_ms)),
         policy_domain: arguments.domain.clone(),
         destination: arguments.destination.clone(),
@@ -129,8 +101,7 @@ const COLUMNS: [Column; 10] = [
 ];
 
 fn as_table(rows: &[Delivery], width: Option<usize>) -> String {
-    let cells = |row| COLUMNS.iter().map(|column| word(row, column.name)).collect();
-    table::render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
+    table::of_rows(&COLUMNS, rows, word, width)
 }
 
 #[cfg(test)]

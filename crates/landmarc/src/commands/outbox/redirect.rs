@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{AFTER_HELP, setup};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
+use crate::listing::{self, Field, field};
 use crate::notes::note;
 use crate::output::{print, terminal_width};
 use crate::records::{SelectedStore, StoreArguments};
@@ -20,7 +21,7 @@ use landmarc_runtime::time::to_the_second;
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OutboxRedirectArguments {
     /// The DMARC Policy Domain whose reports are meant [default: list all that are redirected]
-    #[arg(value_name = "DOMAIN", value_parser = super::domain)]
+    #[arg(value_name = "DOMAIN", value_parser = crate::options::domain)]
     policy_domain: Option<String>,
     /// Send them there: mailto:ADDRESS, or an address; may be given several times. DNS is not asked whether they
     /// are wanted there
@@ -71,8 +72,9 @@ pub(crate) fn redirect(found: &SelectedStore, policy_domain: &str, to: &[String]
     };
     let mut outbox = setup::outbox(found)?;
     outbox.redirect(&redirection)?;
+    let to = if to.is_empty() { "" } else { "to " };
     print(&format!(
-        "reports about {policy_domain} go {}\n",
+        "reports about {policy_domain} go {to}{}\n",
         where_to(&redirection)
     ))
 }
@@ -133,9 +135,15 @@ fn uri(text: &str) -> Result<String, Failure> {
 fn where_to(redirection: &Redirection) -> String {
     match redirection.rua.as_slice() {
         [] => "nowhere".to_owned(),
-        uris => format!("to {}", uris.join(" ")),
+        uris => uris.join(" "),
     }
 }
+
+const FIELDS: [Field<Redirection>; 3] = [
+    field("policy_domain", |one| json!(one.policy_domain)),
+    field("since", |one| to_the_second(one.since_ms).into()),
+    field("to", |one| json!(one.rua)),
+];
 
 const COLUMNS: [Column; 3] = [
     column("policy_domain", 0, 14, Cut::Start),
@@ -144,24 +152,15 @@ const COLUMNS: [Column; 3] = [
 ];
 
 fn as_table(all: &[Redirection], width: Option<usize>) -> String {
-    let cells = |one: &Redirection| {
-        let to = where_to(one);
-        let to = to.strip_prefix("to ").unwrap_or(&to).to_owned();
-        vec![one.policy_domain.clone(), to_the_second(one.since_ms), to]
+    let cell = |one: &Redirection, name: &str| match name {
+        "to" => where_to(one),
+        name => listing::word(&FIELDS, one, name),
     };
-    table::render(&COLUMNS, &all.iter().map(cells).collect::<Vec<_>>(), width)
+    table::of_rows(&COLUMNS, all, cell, width)
 }
 
 fn as_lines(all: &[Redirection]) -> String {
-    let line = |one: &Redirection| {
-        let object = json!({
-            "policy_domain": one.policy_domain,
-            "since": to_the_second(one.since_ms),
-            "to": one.rua,
-        });
-        format!("{object}\n")
-    };
-    all.iter().map(line).collect()
+    listing::as_json(all, |one| listing::object(&FIELDS, one))
 }
 
 #[cfg(test)]

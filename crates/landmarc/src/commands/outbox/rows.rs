@@ -4,56 +4,44 @@ use landmarc_store::Delivery;
 use serde_json::{Map, Value, json};
 
 use crate::figures::grouped;
-use crate::listing::{self, Field, field};
+use crate::listing::{self, Field, field, present};
 use landmarc_runtime::time::{date, to_the_second};
 
 /// All that is known of a delivery and its report, but for the report itself.
 pub(super) const FIELDS: [Field<Delivery>; 19] = [
-    field("id", |row| Some(row.number.to_string())),
-    field("kind", |row| Some(row.report.kind.word().to_owned())),
-    field("day", |row| Some(date(row.report.day))),
-    field("policy_domain", |row| Some(row.report.policy_domain.clone())),
-    field("destination", |row| Some(row.destination.clone())),
-    field("state", |row| Some(row.state.word().to_owned())),
-    field("attempts", |row| Some(row.attempts.to_string())),
+    field("id", |row| row.number.0.into()),
+    field("kind", |row| row.report.kind.word().into()),
+    field("day", |row| date(row.report.day).into()),
+    field("policy_domain", |row| json!(row.report.policy_domain)),
+    field("destination", |row| json!(row.destination)),
+    field("state", |row| row.state.word().into()),
+    field("attempts", |row| row.attempts.into()),
     field("next", |row| {
-        (!row.state.is_end()).then(|| to_the_second(row.next_ms))
+        json!((!row.state.is_end()).then(|| to_the_second(row.next_ms)))
     }),
-    field("due", |row| Some(to_the_second(row.due_ms))),
-    field("first", |row| row.first_ms.map(to_the_second)),
-    field("ended", |row| row.ended_ms.map(to_the_second)),
+    field("due", |row| to_the_second(row.due_ms).into()),
+    field("first", |row| json!(row.first_ms.map(to_the_second))),
+    field("ended", |row| json!(row.ended_ms.map(to_the_second))),
     field("sender", |row| {
-        row.lease.as_ref().map(|lease| lease.owner.clone())
+        json!(row.lease.as_ref().map(|lease| &lease.owner))
     }),
-    field("report_id", |row| Some(row.report.report_id.clone())),
-    field("part", |row| Some(row.report.part.to_string())),
-    field("message_id", |row| Some(row.message_id.clone())),
-    field("rows", |row| Some(row.report.rows.to_string())),
-    field("messages", |row| Some(row.report.messages.to_string())),
-    field("size_bytes", |row| Some(row.report.size.to_string())),
-    field("reason", |row| {
-        Some(row.reason.clone()).filter(|reason| !reason.is_empty())
-    }),
+    field("report_id", |row| json!(row.report.report_id)),
+    field("part", |row| row.report.part.into()),
+    field("message_id", |row| json!(row.message_id)),
+    field("rows", |row| row.report.rows.into()),
+    field("messages", |row| row.report.messages.into()),
+    field("size_bytes", |row| row.report.size.into()),
+    field("reason", |row| present(&row.reason)),
 ];
-
-/// Those that are numbers in JSON.
-const NUMBERS: [&str; 6] = ["id", "attempts", "part", "rows", "messages", "size_bytes"];
 
 /// The field with this name, in words; a hyphen where it is absent.
 pub(super) fn word(row: &Delivery, name: &str) -> String {
     listing::word(&FIELDS, row, name)
 }
 
-/// The object for one delivery. Keys are never missing; what is absent is null.
+/// The object for one delivery.
 pub(super) fn object(row: &Delivery) -> Map<String, Value> {
-    let value = |field: &Field<Delivery>| match (field.text)(row) {
-        Some(text) if NUMBERS.contains(&field.name) => json!(text.parse::<u64>().ok()),
-        text => json!(text),
-    };
-    FIELDS
-        .iter()
-        .map(|field| (field.name.to_owned(), value(field)))
-        .collect()
+    listing::object(&FIELDS, row)
 }
 
 /// A number with what it counts: `1 report`, `1,234 reports`.

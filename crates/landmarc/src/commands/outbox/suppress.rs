@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{AFTER_HELP, NowArgument, setup};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
+use crate::listing::{self, Field, field};
 use crate::notes::note;
 use crate::output::{print, terminal_width};
 use crate::records::StoreArguments;
@@ -83,7 +84,7 @@ pub(super) fn run(arguments: &OutboxSuppressArguments) -> CommandResult {
 /// The address or host as deliveries have it.
 fn checked(text: &str) -> Result<String, Failure> {
     let checked = match text.strip_prefix('@') {
-        Some(host) => super::domain(host)
+        Some(host) => crate::options::domain(host)
             .map(|host| format!("@{host}"))
             .map_err(|error| error.to_string()),
         None => Address::parse(text)
@@ -97,6 +98,15 @@ fn end(until_ms: Option<u64>) -> String {
     until_ms.map_or_else(|| "it is lifted".to_owned(), to_the_second)
 }
 
+const FIELDS: [Field<Suppression>; 6] = [
+    field("destination", |one| json!(one.destination)),
+    field("origin", |one| one.origin.word().into()),
+    field("since", |one| to_the_second(one.since_ms).into()),
+    field("until", |one| json!(one.until_ms.map(to_the_second))),
+    field("bounces", |one| one.strikes.into()),
+    field("reason", |one| json!(one.reason)),
+];
+
 const COLUMNS: [Column; 6] = [
     column("destination", 0, 20, Cut::Start),
     column("origin", 3, 6, Cut::End),
@@ -107,37 +117,15 @@ const COLUMNS: [Column; 6] = [
 ];
 
 fn as_table(all: &[Suppression], width: Option<usize>) -> String {
-    let until = |one: &Suppression| match (one.until_ms, one.origin) {
-        (None, Origin::Manual) => "it is lifted".to_owned(),
-        (None, Origin::Bounce) => "-".to_owned(),
-        (Some(until_ms), _) => to_the_second(until_ms),
+    let cell = |one: &Suppression, name: &str| match (name, one.origin) {
+        ("until", Origin::Manual) => end(one.until_ms),
+        _ => listing::word(&FIELDS, one, name),
     };
-    let cells = |one: &Suppression| {
-        vec![
-            one.destination.clone(),
-            one.origin.word().to_owned(),
-            to_the_second(one.since_ms),
-            until(one),
-            one.strikes.to_string(),
-            one.reason.clone(),
-        ]
-    };
-    table::render(&COLUMNS, &all.iter().map(cells).collect::<Vec<_>>(), width)
+    table::of_rows(&COLUMNS, all, cell, width)
 }
 
 fn as_json(all: &[Suppression]) -> String {
-    let line = |one: &Suppression| {
-        let object = json!({
-            "destination": one.destination,
-            "origin": one.origin.word(),
-            "since": to_the_second(one.since_ms),
-            "until": one.until_ms.map(to_the_second),
-            "bounces": one.strikes,
-            "reason": one.reason,
-        });
-        format!("{object}\n")
-    };
-    all.iter().map(line).collect()
+    listing::as_json(all, |one| listing::object(&FIELDS, one))
 }
 
 #[cfg(test)]

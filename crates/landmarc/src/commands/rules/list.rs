@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use landmarc_settings::rules::OperatorRule;
 use landmarc_store::{Reader, RuleHits};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::failure::CommandResult;
+use crate::listing::{self, Field, field};
 use crate::loading::load_with_rules;
 use crate::notes::{note, print_note};
 use crate::output::print;
 use crate::table::{self, Column, Cut, column};
 use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::database;
 use landmarc_runtime::load::Loaded;
 use landmarc_runtime::rules::operator::{State, stale};
-use landmarc_runtime::{database, time};
+use landmarc_runtime::time::to_the_second;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -57,23 +59,17 @@ pub(super) fn run(arguments: &RulesListArguments) -> CommandResult {
     stale(rules, hits.as_deref().unwrap_or_default(), now_ms)
         .iter()
         .for_each(|line| print_note(line));
-    let lines = rules.iter().map(|rule| Line {
+    let line = |rule| Line {
         rule,
         state: State::of(rule, now_ms / 1_000),
         hits: hits.as_ref().map(|hits| of_rule(hits, rule)),
-    });
-    let text = if arguments.json {
-        lines.map(|line| format!("{}\n", line.object())).collect()
-    } else if rules.is_empty() {
-        none(&loaded)
-    } else {
-        table::render(
-            &COLUMNS,
-            &lines.map(|line| line.cells()).collect::<Vec<_>>(),
-            None,
-        )
     };
-    print(&text)
+    let lines: Vec<_> = rules.iter().map(line).collect();
+    print(&match arguments.json {
+        true => as_json(&lines),
+        false if rules.is_empty() => none(&loaded),
+        false => as_table(&lines),
+    })
 }
 
 /// Why there is nothing to list.
@@ -115,40 +111,46 @@ struct Line<'a> {
     hits: Option<Option<&'a RuleHits>>,
 }
 
-impl Line<'_> {
-    fn cells(&self) -> Vec<String> {
-        let Self { rule, state, hits } = self;
-        let dash = || "-".to_owned();
-        let last_ms = hits.flatten().and_then(last_hit);
-        vec![
-            rule.name.to_string(),
-            rule.action.as_str().to_owned(),
-            state.as_str().to_owned(),
-            rule.expires.map_or_else(dash, |day| day.to_string()),
-            hits.map_or_else(dash, |hits| hits.map_or(0, |hits| hits.hits).to_string()),
-            last_ms.map_or_else(dash, time::to_the_second),
-            rule.owner.to_string(),
-        ]
-    }
+/// Keys are never missing; what is absent is null.
+fn fields<'a>() -> [Field<Line<'a>>; 11] {
+    [
+        field("name", |line| line.rule.name.as_str().into()),
+        field("action", |line| line.rule.action.as_str().into()),
+        field("state", |line| line.state.as_str().into()),
+        field("expires", |line| {
+            json!(line.rule.expires.map(|day| day.to_string()))
+        }),
+        field("hits", |line| {
+            json!(line.hits.map(|hits| hits.map_or(0, |hits| hits.hits)))
+        }),
+        field("known_since", |line| {
+            json!(line.known().map(|hits| to_the_second(hits.first_ms)))
+        }),
+        field("last_hit", |line| {
+            json!(line.known().and_then(last_hit).map(to_the_second))
+        }),
+        field("owner", |line| line.rule.owner.as_str().into()),
+        field("reason", |line| line.rule.reason.as_str().into()),
+        field("override", |line| line.rule.override_type.as_str().into()),
+        field("line", |line| line.rule.place.line.into()),
+    ]
+}
 
-    /// The same with the reason; keys are never missing, what is absent is null.
-    fn object(&self) -> Value {
-        let Self { rule, state, hits } = self;
-        let known = hits.flatten();
-        json!({
-            "name": rule.name.as_str(),
-            "action": rule.action.as_str(),
-            "state": state.as_str(),
-            "expires": rule.expires.map(|day| day.to_string()),
-            "hits": hits.map(|hits| hits.map_or(0, |hits| hits.hits)),
-            "known_since": known.map(|hits| time::to_the_second(hits.first_ms)),
-            "last_hit": known.and_then(last_hit).map(time::to_the_second),
-            "owner": rule.owner.as_str(),
-            "reason": rule.reason.as_str(),
-            "override": rule.override_type.as_str(),
-            "line": rule.place.line,
-        })
+impl Line<'_> {
+    /// The hits, where they are known and there were some.
+    fn known(&self) -> Option<&RuleHits> {
+        self.hits.flatten()
     }
+}
+
+fn as_table<'a>(lines: &[Line<'a>]) -> String {
+    let fields = fields();
+    let cell = |line: &Line<'a>, name: &str| listing::word(&fields, line, name);
+    table::of_rows(&COLUMNS, lines, cell, None)
+}
+
+fn as_json(lines: &[Line<'_>]) -> String {
+    listing::as_json(lines, |line| listing::object(&fields(), line))
 }
 
 #[cfg(test)]
@@ -166,10 +168,8 @@ mod tests {
             state: State::of(&rules[0], now),
             hits,
         };
-        (
-            table::render(&COLUMNS, &[line.cells()], None),
-            line.object().to_string(),
-        )
+        let lines = [line];
+        (as_table(&lines), as_json(&lines))
     }
 
     #[test]
