@@ -4,8 +4,8 @@ mod file;
 mod mail_dmarc;
 pub(crate) mod opendmarc;
 mod rspamd;
-
 pub(crate) mod summary;
+mod target;
 
 use std::path::Path;
 

@@ -12,8 +12,8 @@ use landmarc_migrate::opendmarc::settings::{
 };
 use serde_json::{Value, json};
 
-use self::data::COUNTED;
 use super::file;
+use super::target::COUNTED;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::notes::note;

@@ -3,22 +3,20 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use landmarc_migrate::mail_dmarc::{
     BrokenRecord, Database, MailDmarcTranslation, StoreName, StoredRecord, UnknownDatabase, counted,
 };
 use landmarc_store::{COMMAND_BUSY_TIMEOUT, StoreError};
 
 use crate::commands::migrate::summary::print_summary;
+use crate::commands::migrate::target::{COUNTED, ImportTarget};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
-use crate::loading::load_store;
 use crate::notes::note;
-use crate::places;
 use landmarc_import::mail_dmarc::{GivenPassword, MailDmarcDatabase, MailDmarcReadError, PASSWORD};
 use landmarc_import::{ImportMode, Imports};
 use landmarc_runtime::clock::now_ms;
-use landmarc_runtime::load::Need;
 use landmarc_source::mysql::MysqlError;
 use landmarc_source::sqlite::SqliteError;
 
@@ -27,7 +25,7 @@ const MAX_TOLD: u64 = 100;
 
 /// What was counted, and where it goes.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What was counted")]
+#[command(next_help_heading = "What was counted", group = ArgGroup::new(COUNTED).args(["database"]))]
 pub(super) struct Data {
     /// Import what is not reported yet from this database: a file of SQLite, or mysql://USER@HOST:PORT/NAME;
     /// without a value, from the one that its settings name. The password is taken from --password-file, the
@@ -41,15 +39,8 @@ pub(super) struct Data {
     /// the same: by it nothing is imported twice
     #[arg(long, value_name = "NAME", default_value = "mail-dmarc", value_parser = StoreName::new, requires = "database")]
     source: StoreName,
-    /// Write nothing down, but tell what would be imported
-    #[arg(long, requires = "database")]
-    dry_run: bool,
-    /// Read our settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
-    #[arg(long, value_name = "FILE", requires = "database")]
-    settings: Option<PathBuf>,
-    /// Import into this database file instead of the service's
-    #[arg(long, value_name = "FILE", requires = "database")]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    target: ImportTarget,
 }
 
 impl Data {
@@ -65,12 +56,8 @@ impl Data {
         as_json: bool,
     ) -> CommandResult {
         let mut opened = self.open(read)?;
-        let settings = load_store(self.settings.as_deref(), Need::Retention)?;
-        let how = match self.dry_run {
-            true => ImportMode::Rehearse,
-            false => ImportMode::Write,
-        };
-        let place = places::counts_into(self.store.as_ref(), &settings)?;
+        let settings = self.target.settings()?;
+        let (how, place) = (self.target.mode(), self.target.place(&settings)?);
         let imports = Imports::open(&place, &settings, how, now_ms(), COMMAND_BUSY_TIMEOUT);
         let mut intake = Intake {
             source: &self.source,

@@ -12,74 +12,45 @@ use landmarc_store::{
 };
 
 use crate::commands::migrate::summary::print_summary;
+use crate::commands::migrate::target::{COUNTED, ImportTarget};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::grouped;
-use crate::loading::load_store;
 use crate::notes::{note, print_note};
 use crate::output::print;
-use crate::places;
 use landmarc_import::ImportMode;
 use landmarc_import::opendmarc::{ImportFailure, OpenDmarcImport, UncountedMessages};
 use landmarc_mail::text::visible;
 use landmarc_reporter::address_of;
 use landmarc_runtime::clock::now_ms;
-use landmarc_runtime::load::Need;
 use landmarc_runtime::time::When;
 
-/// The options that name what was counted. Some others say how it is imported, and without it they would have no
-/// effect; those that say how settings are translated have none with it.
-pub(super) const COUNTED: &str = "counted";
 /// Where the tools of OpenDMARC look for the password of its database.
 const PASSWORD: &str = "OPENDMARC_PASSWORD";
 
 /// What was counted, and where it goes.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new(COUNTED).args(["history", "database"]).multiple(true))]
+#[command(
+    next_help_heading = "What was counted",
+    group = ArgGroup::new(COUNTED).args(["history", "database"]).multiple(true),
+)]
 pub(crate) struct Data {
     /// Import this history file, of OpenDMARC 1.2 or later, or of Exim; - is standard input; may be given several
     /// times
-    #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "What was counted")]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     history: Vec<PathBuf>,
     /// Import what opendmarc-import has put into this database: mysql://USER@HOST:PORT/NAME. The password is
     /// taken from --password-file or the variable OPENDMARC_PASSWORD
-    #[arg(long, value_name = "ADDRESS", help_heading = "What was counted")]
+    #[arg(long, value_name = "ADDRESS")]
     database: Option<Hidden>,
     /// The file whose first line is the password of the database
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "database",
-        help_heading = "What was counted"
-    )]
+    #[arg(long, value_name = "FILE", requires = "database")]
     password_file: Option<PathBuf>,
     /// Import only messages of this UTC day and later: 2026-06-01, yesterday, 30d
-    #[arg(
-        long,
-        value_name = "DAY",
-        requires = COUNTED,
-        help_heading = "What was counted"
-    )]
+    #[arg(long, value_name = "DAY", requires = COUNTED)]
     since: Option<When>,
-    /// Write nothing down, but tell what would be imported
-    #[arg(long, requires = COUNTED, help_heading = "What was counted")]
-    dry_run: bool,
-    /// Read our settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = COUNTED,
-        help_heading = "What was counted"
-    )]
-    settings: Option<PathBuf>,
-    /// Import into this database file instead of the service's
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = COUNTED,
-        help_heading = "What was counted"
-    )]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    target: ImportTarget,
 }
 
 /// An address that may have a password in it: read later, for clap would quote it where it is wrong.
@@ -107,12 +78,9 @@ impl Data {
     /// Imports, and prints what came of it.
     pub(super) fn run(&self, as_json: bool) -> CommandResult {
         let address = self.address()?;
-        let settings = load_store(self.settings.as_deref(), Need::Retention)?;
-        let how = match self.dry_run {
-            true => ImportMode::Rehearse,
-            false => ImportMode::Write,
-        };
-        let mut intake = self.intake(&settings, how)?;
+        let settings = self.target.settings()?;
+        let (how, place) = (self.target.mode(), self.target.place(&settings)?);
+        let mut intake = self.intake(&settings, &place, how)?;
         let mut exit = Exit::Fine;
         for path in &self.history {
             exit = exit.max(exit_of(intake.file(path)));
@@ -121,7 +89,7 @@ impl Data {
             exit = exit.max(exit_of(intake.tables(address)));
         }
         let (summary, besides) = intake.finish()?;
-        let redirected = redirect(&intake.locked, &self.place(&settings)?, how)?;
+        let redirected = redirect(&intake.locked, &place, how)?;
         let is_whole = besides.broken == 0 && summary.refused_rows == 0;
         let exit = if is_whole { exit } else { exit.max(Exit::BadInput) };
         let others: Vec<_> = others(&besides)
@@ -138,18 +106,17 @@ impl Data {
         Ok(exit)
     }
 
-    /// Where the store is.
-    fn place(&self, settings: &Settings) -> Result<StoreLocation, Failure> {
-        places::counts_into(self.store.as_ref(), settings)
-    }
-
-    fn intake(&self, settings: &Settings, how: ImportMode) -> Result<OpenDmarcImport, Failure> {
-        let place = self.place(settings)?;
+    fn intake(
+        &self,
+        settings: &Settings,
+        place: &StoreLocation,
+        how: ImportMode,
+    ) -> Result<OpenDmarcImport, Failure> {
         // A day is imported whole or not at all: its report counts all of its mail.
         let since = self
             .since
             .map(|when| Day::at(when.begins_ms(now_ms())).begins_s());
-        OpenDmarcImport::open(&place, settings, how, since.unwrap_or(0), print_note).map_err(Failure::from)
+        OpenDmarcImport::open(place, settings, how, since.unwrap_or(0), print_note).map_err(Failure::from)
     }
 
     fn address(&self) -> Result<Option<MysqlAddress>, Failure> {

@@ -1,7 +1,6 @@
 //! rspamd's DMARC and Redis sections, translated into our settings file.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,6 +13,7 @@ use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::notes::{note, print_note};
 use landmarc_mail::text::visible;
+use landmarc_runtime::opendmarc_conf::read_file;
 use landmarc_runtime::visible::visible_path;
 
 /// The files that are translated.
@@ -74,16 +74,7 @@ impl Conf {
 }
 
 fn octets(file: &Path) -> Result<Vec<u8>, Failure> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut octets = Vec::new();
-        // One more than is read, so that too many are seen.
-        let most = u64::try_from(MAX_FILE_OCTETS)
-            .unwrap_or(u64::MAX)
-            .saturating_add(1);
-        File::open(file)?.take(most).read_to_end(&mut octets)?;
-        Ok(octets)
-    };
-    read().map_err(|error| {
+    read_file(file, MAX_FILE_OCTETS).map_err(|error| {
         let exit = match error.kind() {
             ErrorKind::NotFound => Exit::NoInput,
             _ => Exit::Unavailable,

@@ -10,6 +10,7 @@ use landmarc_source::redis::{Days, RedisOptions};
 use landmarc_store::COMMAND_BUSY_TIMEOUT;
 
 use crate::commands::migrate::summary::print_summary;
+use crate::commands::migrate::target::mode;
 use crate::commands::outbox::DayArgument;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure};
@@ -27,34 +28,35 @@ use landmarc_runtime::rules;
 
 /// Where records are, and which are meant.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "What was counted")]
 pub(super) struct Records {
     /// Import the records of this Redis server: HOST:PORT, or unix:/PATH; may be given several times. Give all
     /// servers of one rspamd at once [default: rspamd.servers of our settings]
-    #[arg(long, value_name = "SERVER", num_args = 1.., help_heading = "What was counted")]
+    #[arg(long, value_name = "SERVER", num_args = 1..)]
     pub(super) redis: Vec<RedisServer>,
     /// What stands before the domain in the names of lists (key_prefix of rspamd)
-    #[arg(long, value_name = "PREFIX", help_heading = "What was counted")]
+    #[arg(long, value_name = "PREFIX")]
     key_prefix: Option<String>,
     /// The name of an account in Redis
-    #[arg(long, value_name = "NAME", help_heading = "What was counted")]
+    #[arg(long, value_name = "NAME")]
     username: Option<String>,
     /// The file whose first line is the password of Redis
-    #[arg(long, value_name = "FILE", help_heading = "What was counted")]
+    #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// The number of the database in Redis
-    #[arg(long, value_name = "NUMBER", help_heading = "What was counted")]
+    #[arg(long, value_name = "NUMBER")]
     database: Option<u32>,
     /// Only records of this day, as rspamd names it: 2026-06-01, yesterday
-    #[arg(long, value_name = "DAY", help_heading = "What was counted")]
+    #[arg(long, value_name = "DAY")]
     day: Option<DayArgument>,
     /// Ask DNS nothing: policies are then as far as records tell them
-    #[arg(long, help_heading = "What was counted")]
+    #[arg(long)]
     no_dns: bool,
     /// Write nothing down, but tell what would be imported
-    #[arg(long, help_heading = "What was counted")]
+    #[arg(long)]
     dry_run: bool,
     /// Import into this database file instead of the service's
-    #[arg(long, value_name = "FILE", help_heading = "What was counted")]
+    #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
 }
 
@@ -69,10 +71,7 @@ impl Records {
         }
         let options = rspamd::options(&settings.rspamd)
             .map_err(|error| Failure::of(Exit::Unavailable, &error).with_remedy(error.remedy()))?;
-        let how = match self.dry_run {
-            true => ImportMode::Rehearse,
-            false => ImportMode::Write,
-        };
+        let how = mode(self.dry_run);
         let reading = self.read(&settings, options, how)?;
         print_troubles(&reading);
         let others = [
