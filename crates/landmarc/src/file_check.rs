@@ -1,7 +1,6 @@
 //! Messages from files, judged as the service would judge them: what `check` and `rules test`
 //! have in common.
 
-use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +17,7 @@ use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::loading::load_with_rules;
 use crate::notes::note;
+use crate::runtime;
 use landmarc_filter::mailbox::{self, MailFile, STANDARD_INPUT};
 use landmarc_filter::seen;
 use landmarc_filter::{Lists, MessageContext, Skipped, judge_parsed};
@@ -94,12 +94,7 @@ pub(crate) fn judge_each(
     report: impl FnMut(JudgedFile<'_>) -> CommandResult,
 ) -> CommandResult {
     let loaded = load_with_rules(options.config.as_deref(), options.rules.as_deref())?;
-    let unavailable = |error: io::Error| failure!(Exit::Unavailable, "cannot start the runtime: {error}");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(unavailable)?;
-    runtime.block_on(async {
+    runtime::one_thread()?.block_on(async {
         let rules = rules_for(options, &loaded);
         let mut check = FileCheck {
             seen: seen_for(options, &loaded, &rules),

@@ -35,6 +35,17 @@ pub(crate) fn load_quietly(named: Option<&Path>) -> Result<Loaded, Failure> {
     Ok(load_with(named, None)?)
 }
 
+/// [`load()`], or quietly.
+///
+/// # Errors
+/// As there.
+pub(crate) fn load_unless_quiet(named: Option<&Path>, is_quiet: bool) -> Result<Loaded, Failure> {
+    match is_quiet {
+        true => load_quietly(named),
+        false => load(named),
+    }
+}
+
 /// Reads what a command of the store needs, and prints one line when there are mistakes elsewhere.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ mod notes;
 mod options;
 mod output;
 mod places;
+mod progress;
 mod records;
 mod runtime;
 mod table;

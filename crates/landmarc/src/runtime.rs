@@ -1,5 +1,7 @@
 //! The runtimes that commands wait in.
 
+use std::io;
+
 use crate::exit::Exit;
 use crate::failure::{Failure, failure};
 use tokio::runtime::{Builder, Runtime};
@@ -21,6 +23,10 @@ pub(crate) fn threads() -> Result<Runtime, Failure> {
 }
 
 fn start(builder: &mut Builder) -> Result<Runtime, Failure> {
-    let started = builder.enable_all().build();
-    started.map_err(|error| failure!(Exit::Unavailable, "cannot start the runtime: {error}"))
+    builder.enable_all().build().map_err(unavailable)
+}
+
+/// The system does not give what a runtime needs.
+pub(crate) fn unavailable(error: io::Error) -> Failure {
+    failure!(Exit::Unavailable, "cannot start the runtime: {error}")
 }

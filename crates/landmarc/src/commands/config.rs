@@ -15,20 +15,14 @@ use landmarc_runtime::visible::visible_path;
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Print the settings in force, and in plain words what they do to mail that fails
-    Show {
-        #[command(flatten)]
-        which: SettingsFileArguments,
-    },
+    Show(SettingsFileArguments),
     /// Report every mistake in a settings file with its line; exit code 78 when there is one
-    Check {
-        #[command(flatten)]
-        which: SettingsFileArguments,
-    },
+    Check(SettingsFileArguments),
     /// Print a settings file with every key, its default and what it is for
     Default,
 }
 
-/// SettingsFileArguments settings are meant.
+/// Which settings are meant.
 #[derive(Debug, Args)]
 pub(crate) struct SettingsFileArguments {
     /// The settings file [default: /etc/landmarc/landmarc.toml, if it exists]
@@ -49,8 +43,8 @@ impl SettingsFileArguments {
 pub(crate) fn run(command: &ConfigCommand) -> CommandResult {
     match command {
         ConfigCommand::Default => print(&landmarc_settings::default_file()),
-        ConfigCommand::Check { which } => check(which.file()),
-        ConfigCommand::Show { which } => show(which.file()),
+        ConfigCommand::Check(which) => check(which.file()),
+        ConfigCommand::Show(which) => show(which.file()),
     }
 }
 

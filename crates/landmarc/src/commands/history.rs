@@ -88,17 +88,18 @@ fn export(arguments: &HistoryExportArguments) -> CommandResult {
         Some(path) => {
             let file = create(path)?;
             let count = write_days(&mut BufWriter::new(&file), &reader, &days, &reporter);
-            count.and_then(|count| file.sync_all().map(|()| count).map_err(Stopped::Writing))
+            count.and_then(|count| file.sync_all().map(|()| count).map_err(|error| unwritten(&error)))
         }
-    };
-    match count {
-        Ok(count) => {
-            note!("landmarc: {} records of {} days", grouped(count), days.len());
-            Ok(Exit::Fine)
-        }
-        Err(Stopped::Store(error)) => Err(Failure::from(error)),
-        Err(Stopped::Writing(error)) if error.kind() == ErrorKind::BrokenPipe => Err(Exit::Fine.into()),
-        Err(Stopped::Writing(error)) => Err(failure!(Exit::Unavailable, "cannot write the history: {error}")),
+    }?;
+    note!("landmarc: {} records of {} days", grouped(count), days.len());
+    Ok(Exit::Fine)
+}
+
+/// A reader of a pipe who has closed it has seen enough.
+fn unwritten(error: &io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Exit::Fine.into(),
+        _ => failure!(Exit::Unavailable, "cannot write the history: {error}"),
     }
 }
 
@@ -116,23 +117,17 @@ impl HistoryExportArguments {
     }
 }
 
-/// Why it ended early.
-enum Stopped {
-    Store(landmarc_store::StoreError),
-    Writing(io::Error),
-}
-
 /// One domain is in memory at a time, and none of the records.
-fn write_days(out: &mut impl Write, reader: &Reader, days: &[Day], reporter: &str) -> Result<u64, Stopped> {
+fn write_days(out: &mut impl Write, reader: &Reader, days: &[Day], reporter: &str) -> Result<u64, Failure> {
     let mut count = 0;
     for day in days {
-        for domain in reader.reporting_day(*day).map_err(Stopped::Store)? {
-            let domain = domain.map_err(Stopped::Store)?;
+        for domain in reader.reporting_day(*day)? {
+            let domain = domain?;
             note_left_out(*day, &domain);
-            count += write_domain(out, *day, domain, reporter).map_err(Stopped::Writing)?;
+            count += write_domain(out, *day, domain, reporter).map_err(|error| unwritten(&error))?;
         }
     }
-    out.flush().map_err(Stopped::Writing)?;
+    out.flush().map_err(|error| unwritten(&error))?;
     Ok(count)
 }
 

@@ -32,7 +32,7 @@ pub(crate) enum SpoolCommand {
     Export(SpoolExportArguments),
     /// Show what waits, since when, and what was given up for want of room
     #[command(after_help = AFTER_HELP)]
-    Status(SpoolStatusArguments),
+    Status(SpoolArguments),
 }
 
 /// Arguments of `spool export`.
@@ -45,16 +45,9 @@ pub(crate) struct SpoolExportArguments {
     spool: SpoolArguments,
 }
 
-/// Arguments of `spool status`.
+/// Whose spool, and how it is printed.
 #[derive(Debug, Args)]
-pub(crate) struct SpoolStatusArguments {
-    #[command(flatten)]
-    spool: SpoolArguments,
-}
-
-/// Whose spool, and how it is told.
-#[derive(Debug, Args)]
-struct SpoolArguments {
+pub(crate) struct SpoolArguments {
     /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -70,7 +63,7 @@ struct SpoolArguments {
 pub(crate) fn run(command: &SpoolCommand) -> CommandResult {
     match command {
         SpoolCommand::Export(arguments) => export(arguments),
-        SpoolCommand::Status(arguments) => status(&arguments.spool),
+        SpoolCommand::Status(arguments) => status(arguments),
     }
 }
 

@@ -6,14 +6,14 @@ mod schema;
 mod status;
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use landmarc_dmarc::suffixes::Suffixes;
-use landmarc_store::{ExpiredRecords, Reader, Recorder, RecorderOptions, Retention, StoreError};
+use landmarc_store::{ExpiredRecords, Reader, Recorder, RecorderOptions, Retention, StoreLocation};
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
 
@@ -22,7 +22,9 @@ use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::{grouped, size};
 use crate::loading::load_store;
 use crate::output::print;
+use crate::progress::Bar;
 use crate::records::{SelectedStore, StoreArguments};
+use crate::runtime;
 use landmarc_runtime::groups::BySuffix;
 use landmarc_runtime::load::Need;
 use landmarc_runtime::retention::keep;
@@ -112,10 +114,7 @@ pub(crate) fn run(command: &StoreCommand) -> CommandResult {
 /// Retention is the settings' business: they are read even when the file is named.
 fn expire(arguments: &StoreArguments, force: bool, as_json: bool) -> CommandResult {
     let settings = load_store(arguments.config.as_deref(), Need::Retention)?;
-    let store = SelectedStore {
-        place: arguments.of(&settings)?,
-        settings: None,
-    };
+    let store = SelectedStore::at(arguments.of(&settings)?);
     // A recorder would make what is not there.
     store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
     let keep = keep(&settings);
@@ -135,27 +134,19 @@ fn expire(arguments: &StoreArguments, force: bool, as_json: bool) -> CommandResu
     print(&format!("{text}\n"))
 }
 
-pub(crate) fn remove_expired(
-    place: &landmarc_store::StoreLocation,
-    keep: Retention,
-) -> Result<ExpiredRecords, StoreError> {
+pub(crate) fn remove_expired(place: &StoreLocation, keep: Retention) -> Result<ExpiredRecords, Failure> {
     let path = match place {
-        landmarc_store::StoreLocation::File(path) => path,
-        landmarc_store::StoreLocation::Server(server) => return server.expire(&keep),
+        StoreLocation::File(path) => path,
+        StoreLocation::Server(server) => return Ok(server.expire(&keep)?),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let runtime = runtime.map_err(|source| StoreError::Io {
-        doing: "start a runtime for",
-        path: path.clone(),
-        source,
-    })?;
+    let runtime = runtime::one_thread()?;
     let recorder = Recorder::open(RecorderOptions {
         // The service may be recording at this moment, and mail waits for it.
         gives_way: true,
         groups: Some(BySuffix::new(&Arc::new(Suffixes::built_in()))),
         ..RecorderOptions::at(path)
     })?;
-    runtime.block_on(recorder.expire(keep))
+    Ok(runtime.block_on(recorder.expire(keep))?)
 }
 
 fn expired_text(done: &ExpiredRecords) -> String {
@@ -208,8 +199,15 @@ fn backup(arguments: &StoreBackupArguments) -> CommandResult {
     if let Some(file) = store.file() {
         may_be_replaced(file, to)?;
     }
-    let copied = reader.backup(to, progress());
-    end_progress();
+    let bar = Bar::new();
+    let mut shown = None;
+    let copied = reader.backup(to, |done, whole| {
+        let percent = done.saturating_mul(100).checked_div(whole).unwrap_or(100);
+        if shown.replace(percent) != Some(percent) {
+            bar.show(&format!("{percent:3} %"));
+        }
+    });
+    bar.end();
     copied?;
     // A copy that cannot be read is no backup: better to know now.
     let copy = Reader::open(to).and_then(|copy| copy.status());
@@ -253,26 +251,6 @@ fn is_same(store: &Path, to: &Path) -> bool {
     });
     let is_one = |path: &PathBuf| path == to || inode(path).is_some_and(|found| inode(to) == Some(found));
     beside.iter().any(is_one)
-}
-
-/// Tells how far it is, where somebody looks.
-fn progress() -> impl FnMut(u64, u64) {
-    let is_seen = io::stderr().is_terminal();
-    let mut told = None;
-    move |done, whole| {
-        let percent = done.saturating_mul(100).checked_div(whole);
-        if is_seen && percent != told {
-            told = percent;
-            // When the terminal is gone nobody looks any more.
-            let _ = write!(io::stderr(), "\r{:3} %", percent.unwrap_or(100));
-        }
-    }
-}
-
-fn end_progress() {
-    if io::stderr().is_terminal() {
-        let _ = write!(io::stderr(), "\r      \r");
-    }
 }
 
 #[cfg(test)]

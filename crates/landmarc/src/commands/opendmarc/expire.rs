@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use landmarc_settings::Settings;
-use landmarc_store::{Day, DayState, Retention};
+use landmarc_store::{Day, Retention};
 use nix::unistd::AccessFlags;
 
 use super::getopt::{ToolOption, switch, text};
@@ -14,7 +14,7 @@ use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::grouped;
 use crate::notes::note;
 use crate::records::SelectedStore;
-use landmarc_reporter::days_due;
+use landmarc_reporter::{days_done, days_due};
 use landmarc_runtime::retention::keep;
 use landmarc_runtime::time::date;
 use landmarc_runtime::wall_clock::has_recent;
@@ -29,9 +29,6 @@ const MAXAGE: &str = "OPENDMARC_MAXAGE";
 /// Kept for so many days when nobody says.
 const DAYS: &str = "180";
 
-/// Days that were reported which are looked at: more than are ever due.
-const LOOK_BACK: usize = 31;
-
 /// Runs it.
 pub(super) fn run(arguments: &[OsString]) -> CommandResult {
     let tool = Tool::read("opendmarc-expire", "", &OWN, arguments)?;
@@ -45,10 +42,7 @@ pub(super) fn run(arguments: &[OsString]) -> CommandResult {
         &["alltables"],
         "rows that nothing counts in go with the last day they counted in",
     )]);
-    let store = SelectedStore {
-        place,
-        settings: None,
-    };
+    let store = SelectedStore::at(place);
     // What makes a store where there is none has nothing to expire.
     store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
     tool.say(&format!(
@@ -83,15 +77,10 @@ fn warn_of_unreported(store: &SelectedStore, settings: &Settings, keep: Retentio
         return Ok(());
     }
     let reader = store.read()?;
-    let days = reader.reporting_days()?;
-    let known = reader.reported_days(LOOK_BACK)?;
-    let is_done = |day: &Day| {
-        let mut states = known.iter().filter(|(known, _)| known == day);
-        states.any(|(_, state)| matches!(state, DayState::Done { .. }))
-    };
+    let done = days_done(&reader)?;
     let first_kept = Day::at(keep.now_ms).back(keep.tally_days);
-    let due = days_due(&days, keep.now_ms, report.settle);
-    for day in due.iter().filter(|day| **day < first_kept && !is_done(day)) {
+    let due = days_due(&reader.reporting_days()?, keep.now_ms, report.settle);
+    for day in due.iter().filter(|day| **day < first_kept && !done.contains(day)) {
         note!(
             "opendmarc-expire: {}: its mail goes unreported; run opendmarc-reports before this, or keep more days",
             date(*day)

@@ -13,8 +13,7 @@ use super::tool::Tool;
 use crate::commands::outbox::send;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
-use crate::loading::load;
-use crate::loading::load_quietly;
+use crate::loading::load_unless_quiet;
 use crate::notes::{note, print_note};
 
 const OWN: [ToolOption; 31] = [
@@ -99,10 +98,7 @@ pub(super) fn run(arguments: &[OsString]) -> CommandResult {
     let tool = Tool::read("opendmarc-reports", "", &OWN, arguments)?;
     refuse_what_cannot_be(&tool)?;
     let file = tool.settings_file();
-    let loaded = match tool.given.is_on("verbose") {
-        true => load(file.as_deref())?,
-        false => load_quietly(file.as_deref())?,
-    };
+    let loaded = load_unless_quiet(file.as_deref(), !tool.given.is_on("verbose"))?;
     let (suffixes, settings) = (loaded.suffixes(), loaded.settings);
     let place = tool.place();
     tool.note_database(&place.of(&settings)?);

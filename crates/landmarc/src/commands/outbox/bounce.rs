@@ -4,7 +4,6 @@ use std::io::{self, Read};
 
 use clap::Args;
 use landmarc_intake::bounce::{Bounce, BounceAction, BounceReading, MAX_BOUNCE_OCTETS, read};
-use landmarc_report::return_path::ReturnPath;
 use landmarc_store::{Delivery, DeliveryNumber, DeliveryState, Outbox, OutboxFilter, Reader, StoreError};
 
 use super::{NowArgument, setup};
@@ -14,8 +13,9 @@ use crate::loading::load_store;
 use crate::notes::note;
 use crate::output::print;
 use crate::records::{SelectedStore, StoreArguments};
-use landmarc_reporter::{ReportSettings, SECRET, strikes};
+use landmarc_reporter::{ReportSettings, SECRET, return_path, strikes};
 use landmarc_runtime::load::Need;
+use landmarc_runtime::time::to_the_second;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -46,30 +46,17 @@ pub(super) fn run(arguments: &OutboxBounceArguments) -> CommandResult {
     let settings = load_store(arguments.store.config.as_deref(), Need::Directory)?;
     let terms = ReportSettings::of(&settings)
         .map_err(|error| failure!(Exit::Config, "{error}").with_remedy(error.remedy()))?;
-    let found = SelectedStore {
-        place: arguments.store.of(&settings).map_err(later)?,
-        settings: None,
-    };
+    let found = SelectedStore::at(arguments.store.of(&settings).map_err(later)?);
     let mail = mail().map_err(|error| failure!(Exit::Later, "cannot read standard input: {error}"))?;
     let mut outbox = setup::outbox(&found).map_err(later)?;
     let secret = outbox.secret(SECRET).map_err(later)?;
-    let bounces = terms
-        .bounces()
-        .map_err(|error| failure!(Exit::Config, "{error}"))?;
-    let delimiter = settings.report.return_path_delimiter;
-    let words = delimiter.map(|delimiter| String::from(delimiter.as_char()));
-    let ours = ReturnPath::new(bounces, &words.unwrap_or_default(), &secret);
+    let ours = return_path(&terms, &secret).map_err(|error| failure!(Exit::Config, "{error}"))?;
     match read(&mail, arguments.recipient.as_deref(), &ours) {
         BounceReading::NotABounce(why) => note!("landmarc: dropped: {why}"),
         BounceReading::Bounce(bounce) => {
-            let by_id = delimiter.is_none();
-            let done = record(
-                &found,
-                &mut outbox,
-                &bounce,
-                by_id,
-                NowArgument::or_present(arguments.now),
-            );
+            let by_id = settings.report.return_path_delimiter.is_none();
+            let now_ms = NowArgument::or_present(arguments.now);
+            let done = record(&found, &mut outbox, &bounce, by_id, now_ms);
             print(&format!("{}\n", done.map_err(later)?))?;
         }
     }
@@ -120,12 +107,8 @@ fn record(
         ));
     }
     let struck = outbox.strike(&delivery.destination, &bounce.to_string(), &strikes(), now_ms)?;
-    let until = struck.suppressed_until_ms.map(|until_ms| {
-        format!(
-            ", nothing more until {}",
-            landmarc_runtime::time::to_the_second(until_ms)
-        )
-    });
+    let until = struck.suppressed_until_ms;
+    let until = until.map(|until_ms| format!(", nothing more until {}", to_the_second(until_ms)));
     Ok(format!(
         "delivery {number} to {} given up{}: {bounce}",
         delivery.destination,

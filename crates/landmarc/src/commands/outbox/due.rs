@@ -106,7 +106,7 @@ impl State {
 
 /// Looks and prints.
 pub(super) fn run(arguments: &OutboxDueArguments) -> CommandResult {
-    let setup = OutboxSetup::read(&arguments.store)?;
+    let setup = OutboxSetup::read(&arguments.store, false)?;
     let now_ms = NowArgument::or_present(arguments.now);
     if let Some(why) = why_none(&setup) {
         print_note(why);

@@ -11,7 +11,6 @@ use landmarc_delivery::DeliveryOutcome;
 use landmarc_report::Address;
 use landmarc_store::{Day, Delivery, DeliveryState, NewReport, OutboxFilter, Reader};
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 use super::common::{NO_SECRET, OutputOptions, announce_shutdown};
 use super::rows::counted;
@@ -22,8 +21,8 @@ use crate::failure::{CommandResult, Failure, failure};
 use crate::output::print;
 use landmarc_mail::text::visible;
 use landmarc_reporter::{
-    Addressees, Assembly, DayMade, DayRequest, Facts, LAST_MESSAGES, MailDraft, ReportSetup, RunClock,
-    Selection, SettledSource, Settlement,
+    Addressees, Assembly, DayMade, DayRequest, Facts, MailDraft, ReportSetup, RunClock, Selection,
+    SettledSource, Settlement, last_moment,
 };
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::time::date;
@@ -353,12 +352,6 @@ impl Rehearsal {
 
 fn key(day: Day, sheet: &MailDraft<'_>) -> Key {
     (day, sheet.policy_domain.to_owned(), sheet.report_id.to_owned())
-}
-
-/// Some time after the sign to stop.
-async fn last_moment(stop: &Stop) {
-    stop.wait().await;
-    sleep(LAST_MESSAGES).await;
 }
 
 /// The name of a delivery: what stands before the `@` of its Message-ID.

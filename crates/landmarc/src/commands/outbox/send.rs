@@ -1,7 +1,6 @@
 //! `outbox send`: what the service does on the clock, once and now.
 
 use std::collections::HashSet;
-use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,6 +23,7 @@ use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure};
 use crate::notes::{note, print_note};
 use crate::output::print;
+use crate::progress::Bar;
 use crate::records::StoreArguments;
 use landmarc_reporter::{
     self, DayRequest, Orders, Progress, ReportSetup, ReporterContext, Selection, SendCounts, Turns, hasten,
@@ -53,10 +53,10 @@ pub(crate) struct OutboxSendArguments {
     #[arg(long, value_name = "TIME")]
     now: Option<NowArgument>,
     /// Only reports about this DMARC Policy Domain; may be given several times
-    #[arg(long, value_name = "DOMAIN", value_parser = super::domain)]
+    #[arg(long, value_name = "DOMAIN", value_parser = crate::options::domain)]
     domain: Vec<String>,
     /// No reports about this DMARC Policy Domain; may be given several times
-    #[arg(long, value_name = "DOMAIN", value_parser = super::domain)]
+    #[arg(long, value_name = "DOMAIN", value_parser = crate::options::domain)]
     exclude_domain: Vec<String>,
     /// Give each domain its own moment within report.spread, as the service does, instead of now
     #[arg(long)]
@@ -121,11 +121,7 @@ impl OutboxSendArguments {
 
 /// Makes and sends.
 pub(super) fn run(arguments: &OutboxSendArguments) -> CommandResult {
-    let setup = match arguments.quiet {
-        true => OutboxSetup::read_quietly(&arguments.store)?,
-        false => OutboxSetup::read(&arguments.store)?,
-    };
-    go_with(arguments, &setup)
+    go_with(arguments, &OutboxSetup::read(&arguments.store, arguments.quiet)?)
 }
 
 /// The same by these settings, whatever the file says.
@@ -145,20 +141,20 @@ fn go_with(arguments: &OutboxSendArguments, setup: &OutboxSetup) -> CommandResul
     if let Some(address) = &arguments.test {
         return trial::run(setup, address, clock, arguments.output());
     }
+    let request = |day| DayRequest {
+        day,
+        selection: arguments.selection(),
+        clock,
+        spread: arguments.respect_spread,
+    };
     let days = of_days(setup, arguments, clock.now_ms())?;
+    let days: Vec<_> = days.into_iter().map(request).collect();
     if arguments.dry_run || arguments.no_update {
         let mode = match (&arguments.output_dir, arguments.no_update) {
             (_, true) => Mode::Send,
             (Some(directory), _) => Mode::Write(directory.clone()),
             (None, _) => Mode::Print,
         };
-        let request = |day| DayRequest {
-            day,
-            selection: arguments.selection(),
-            clock,
-            spread: false,
-        };
-        let days: Vec<_> = days.into_iter().map(request).collect();
         let orders = rehearsal::Orders {
             days,
             selection: arguments.selection(),
@@ -219,7 +215,7 @@ async fn go(
     arguments: &OutboxSendArguments,
     context: &Arc<ReporterContext<Resolver>>,
     means: &Arc<ReportSetup>,
-    days: &[Day],
+    days: &[DayRequest],
     stop: &Stop,
 ) -> Result<Summary, StoreError> {
     let mut summary = Summary::default();
@@ -234,19 +230,12 @@ async fn go(
     if !arguments.respect_spread {
         hasten(context, &orders.selection).await?;
     }
-    let request = |day: &Day| DayRequest {
-        day: *day,
-        selection: arguments.selection(),
-        clock: context.clock,
-        spread: arguments.respect_spread,
-    };
-    let days: Vec<_> = days.iter().map(request).collect();
     let seen = |progress: Progress<'_>| match progress {
         Progress::Made(day, made) => bar.show(&format!("{}: {} domains", date(day), made.counts.domains)),
         Progress::Sent(sent) => bar.show(&format!("{} deliveries", sent.deliveries())),
     };
     let by = (&orders, Turns::default());
-    (summary.days, summary.sent) = make_and_send(context, means, &days, by, stop, seen).await?;
+    (summary.days, summary.sent) = make_and_send(context, means, days, by, stop, seen).await?;
     let is_cut = stop.is_set();
     let now_ms = context.clock.now_ms();
     let before = context.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
@@ -258,33 +247,4 @@ async fn go(
     summary.was_stopped = is_cut || (stop.is_set() && summary.waiting > 0);
     bar.end();
     Ok(summary)
-}
-
-/// How far it is, where somebody looks.
-struct Bar {
-    is_seen: bool,
-}
-
-/// What a line of progress is filled up to, so that nothing stays of a longer one.
-const BAR_WIDTH: usize = 60;
-
-impl Bar {
-    fn new() -> Self {
-        Self {
-            is_seen: io::stderr().is_terminal(),
-        }
-    }
-
-    fn show(&self, text: &str) {
-        if self.is_seen {
-            // When the terminal is gone nobody looks any more; here and below.
-            let _ = write!(io::stderr(), "\r{text:<BAR_WIDTH$}");
-        }
-    }
-
-    fn end(&self) {
-        if self.is_seen {
-            let _ = write!(io::stderr(), "\r{:BAR_WIDTH$}\r", "");
-        }
-    }
 }

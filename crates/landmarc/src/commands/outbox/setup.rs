@@ -1,7 +1,6 @@
 //! What the commands of the outbox open before they do anything.
 
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 
 use landmarc_dmarc::Suffixes;
@@ -13,10 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Exit;
 use crate::failure::{Failure, failure};
-use crate::loading::load;
-use crate::loading::load_quietly;
+use crate::loading::load_unless_quiet;
 use crate::notes::note;
 use crate::records::{SelectedStore, StoreArguments};
+use crate::runtime;
 use landmarc_reporter::{
     Mailer, ReportSettings, ReportSetup, ReporterContext, RunClock, SECRET, SharedOutbox,
 };
@@ -34,24 +33,15 @@ pub(super) struct OutboxSetup {
 }
 
 impl OutboxSetup {
-    /// Reads all settings: these commands need most of them. Without reporting there is nothing to do.
+    /// Reads all settings: these commands need most of them. Without reporting there is nothing to do. Quietly,
+    /// nothing is printed but what went wrong.
     ///
     /// # Errors
     /// With what is printed, and the exit code.
-    pub(super) fn read(store: &StoreArguments) -> Result<Self, Failure> {
-        let loaded = load(store.config.as_deref())?;
+    pub(super) fn read(store: &StoreArguments, is_quiet: bool) -> Result<Self, Failure> {
+        let loaded = load_unless_quiet(store.config.as_deref(), is_quiet)?;
         let suffixes = loaded.suffixes();
-        Self::of(loaded.settings, suffixes, store, false)
-    }
-
-    /// The same, without warnings.
-    ///
-    /// # Errors
-    /// With what is printed, and the exit code.
-    pub(super) fn read_quietly(store: &StoreArguments) -> Result<Self, Failure> {
-        let loaded = load_quietly(store.config.as_deref())?;
-        let suffixes = loaded.suffixes();
-        Self::of(loaded.settings, suffixes, store, true)
+        Self::of(loaded.settings, suffixes, store, is_quiet)
     }
 
     /// By these settings and this Public Suffix List.
@@ -77,10 +67,7 @@ impl OutboxSetup {
 
     /// The store as a command finds it.
     pub(super) fn found(&self) -> SelectedStore {
-        SelectedStore {
-            place: self.place.clone(),
-            settings: None,
-        }
+        SelectedStore::at(self.place.clone())
     }
 
     /// Where DNS is asked.
@@ -144,15 +131,11 @@ pub(super) fn outbox(found: &SelectedStore) -> Result<Outbox, Failure> {
 /// # Errors
 /// With what is printed, and the exit code.
 pub(super) fn run<F: Future>(does: impl FnOnce(Stop) -> F) -> Result<F::Output, Failure> {
-    let unavailable = |error: io::Error| failure!(Exit::Unavailable, "cannot start the runtime: {error}");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(unavailable)?;
+    let runtime = runtime::threads()?;
     let (stopper, stop) = stop();
     runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(unavailable)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(unavailable)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(runtime::unavailable)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(runtime::unavailable)?;
         tokio::spawn(async move {
             tokio::select! {
                 _ = interrupt.recv() => {}

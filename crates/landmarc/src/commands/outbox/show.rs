@@ -115,7 +115,7 @@ fn message(
             ids.join(", ")
         ));
     };
-    let setup = OutboxSetup::read(&arguments.store)?;
+    let setup = OutboxSetup::read(&arguments.store, false)?;
     let mut outbox = super::setup::outbox(&setup.found())?;
     let secret = outbox.secret(SECRET)?;
     let bad = |why: String| failure!(Exit::BadInput, "delivery {}: {why}", delivery.number);

@@ -43,7 +43,13 @@ pub(super) fn run(
         mailer.close().await;
         Ok(outcome)
     })??;
-    let (is_delivered, answer) = answer(&outcome);
+    let (is_delivered, answer) = match &outcome {
+        DeliveryOutcome::Delivered { reply } => (true, reply.clone()),
+        other => (
+            false,
+            other.failure().map(ToString::to_string).unwrap_or_default(),
+        ),
+    };
     let exit = if is_delivered { Exit::Fine } else { Exit::Findings };
     if output.quiet && is_delivered {
         return Ok(exit);
@@ -57,17 +63,6 @@ pub(super) fn run(
         false => format!("{}: {}\n", visible(&to.to_string()), visible(&answer)),
     })?;
     Ok(exit)
-}
-
-/// Whether it was taken, and in which words.
-fn answer(outcome: &DeliveryOutcome) -> (bool, String) {
-    match outcome {
-        DeliveryOutcome::Delivered { reply } => (true, reply.clone()),
-        DeliveryOutcome::Deferred(failure)
-        | DeliveryOutcome::Unanswered(failure)
-        | DeliveryOutcome::RelayUnusable(failure)
-        | DeliveryOutcome::Refused(failure) => (false, failure.to_string()),
-    }
 }
 
 fn message(terms: &ReportSettings, to: &Address, now_ms: u64, process: u32) -> ReportMail {
