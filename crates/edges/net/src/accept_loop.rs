@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -16,7 +15,7 @@ use crate::listeners::Listeners;
 use crate::peer::Peer;
 use crate::slots::{ConnectionSlot, ConnectionSlots, Vacancy, WhenFull};
 use crate::socket::Stream;
-use crate::statistics::{AcceptCounters, AcceptGauge};
+use crate::statistics::AcceptGauge;
 
 /// Bounds of an [`AcceptLoop`], all of its sockets together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +55,7 @@ pub struct AcceptLoop {
     server: &'static str,
     listeners: Listeners,
     limits: AcceptLimits,
-    counters: Arc<AcceptCounters>,
+    gauge: AcceptGauge,
 }
 
 impl AcceptLoop {
@@ -71,7 +70,7 @@ impl AcceptLoop {
                 connections,
                 ..limits
             },
-            counters: Arc::new(AcceptCounters::with_limit(connections)),
+            gauge: AcceptGauge::with_limit(connections),
         }
     }
 
@@ -84,7 +83,7 @@ impl AcceptLoop {
     /// Reads what the loop has done while it runs.
     #[must_use]
     pub fn gauge(&self) -> AcceptGauge {
-        AcceptGauge(Arc::clone(&self.counters))
+        self.gauge.clone()
     }
 
     /// Calls `serve` for each connection, and runs what it returns in a task of its own, until `shutdown` is
@@ -97,19 +96,19 @@ impl AcceptLoop {
             server,
             mut listeners,
             limits,
-            counters,
+            gauge,
         } = self;
         let (stop, stopped) = watch::channel(false);
         let mut open = OpenConnections {
             server,
             limits,
             slots: ConnectionSlots::new(limits.connections, limits.when_full),
-            counters,
+            gauge,
             backoff: AcceptBackoff::default(),
             has_warned: false,
             tasks: JoinSet::new(),
         };
-        open.counters.set_accepting(true);
+        open.gauge.count(|all| all.accepting = true);
         let begin = |stream, peer, slot| {
             let stopped = stopped.clone();
             serve(Connection {
@@ -120,7 +119,7 @@ impl AcceptLoop {
             })
         };
         open.accept_until(&mut listeners, begin, shutdown).await;
-        open.counters.set_accepting(false);
+        open.gauge.count(|all| all.accepting = false);
         drop(listeners);
         // There is no receiver left only when there is no connection.
         let _ = stop.send(true);
@@ -132,7 +131,7 @@ struct OpenConnections {
     server: &'static str,
     limits: AcceptLimits,
     slots: ConnectionSlots,
-    counters: Arc<AcceptCounters>,
+    gauge: AcceptGauge,
     backoff: AcceptBackoff,
     /// Whether the log says that all slots were taken.
     has_warned: bool,
@@ -154,7 +153,7 @@ impl OpenConnections {
         loop {
             let is_full = self.tasks.len() >= self.limits.connections;
             if is_full && !was_full {
-                self.counters.full();
+                self.gauge.count(|all| all.full += 1);
             }
             was_full = is_full;
             let vacancy = self.slots.vacancy_beside(self.tasks.len());
@@ -183,10 +182,10 @@ impl OpenConnections {
     {
         self.backoff.reset();
         if self.slots.free_slot_beside(self.tasks.len()) {
-            self.counters.dropped();
+            self.gauge.count(|all| all.dropped += 1);
         }
         let slot = self.slots.slot();
-        let counted = self.counters.begin();
+        let counted = self.gauge.begin();
         let served = serve(stream, peer, slot.clone());
         let task = self.tasks.spawn(async move {
             let _counted = counted;
@@ -199,10 +198,13 @@ impl OpenConnections {
         let Some(pause) = self.backoff.pause_after(error, listeners) else {
             return;
         };
-        self.counters.accept_failed();
+        self.gauge.count(|all| {
+            all.accept_failures += 1;
+            all.accepting = false;
+        });
         sleep(pause).await;
         // A client that waited may be gone, and then no attempt would show that all is well again.
-        self.counters.set_accepting(true);
+        self.gauge.count(|all| all.accepting = true);
     }
 
     fn warn_once_without(&mut self, vacancy: Vacancy, listeners: &Listeners) {

@@ -1,7 +1,6 @@
 //! What an accept loop has done, for metrics.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counters of an [`AcceptLoop`](crate::AcceptLoop) since its start, and what is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,94 +23,45 @@ pub struct AcceptStatistics {
 
 /// Reads the statistics of an accept loop while it runs. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct AcceptGauge(pub(crate) Arc<AcceptCounters>);
+pub struct AcceptGauge(Arc<Mutex<AcceptStatistics>>);
 
 impl AcceptGauge {
+    pub(crate) fn with_limit(connections: usize) -> Self {
+        let limit = u64::try_from(connections).unwrap_or(u64::MAX);
+        let statistics = AcceptStatistics {
+            limit,
+            ..AcceptStatistics::default()
+        };
+        Self(Arc::new(Mutex::new(statistics)))
+    }
+
     /// What was done until now.
     #[must_use]
     pub fn read(&self) -> AcceptStatistics {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let AcceptCounters {
-            open,
-            limit,
-            accepted,
-            full,
-            dropped,
-            accept_failures,
-            accepting,
-        } = &*self.0;
-        AcceptStatistics {
-            open: read(open),
-            limit: *limit,
-            accepted: read(accepted),
-            full: read(full),
-            dropped: read(dropped),
-            accept_failures: read(accept_failures),
-            accepting: accepting.load(Ordering::Relaxed),
-        }
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-#[derive(Debug)]
-pub(crate) struct AcceptCounters {
-    open: AtomicU64,
-    limit: u64,
-    accepted: AtomicU64,
-    full: AtomicU64,
-    dropped: AtomicU64,
-    accept_failures: AtomicU64,
-    accepting: AtomicBool,
-}
-
-impl AcceptCounters {
-    pub(crate) fn with_limit(connections: usize) -> Self {
-        Self {
-            open: AtomicU64::default(),
-            limit: u64::try_from(connections).unwrap_or(u64::MAX),
-            accepted: AtomicU64::default(),
-            full: AtomicU64::default(),
-            dropped: AtomicU64::default(),
-            accept_failures: AtomicU64::default(),
-            accepting: AtomicBool::default(),
-        }
+    pub(crate) fn count(&self, change: impl FnOnce(&mut AcceptStatistics)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// A connection was accepted; it is open until what is returned is dropped.
-    pub(crate) fn begin(self: &Arc<Self>) -> OpenConnection {
-        add(&self.accepted);
-        add(&self.open);
-        self.set_accepting(true);
-        OpenConnection(Arc::clone(self))
+    pub(crate) fn begin(&self) -> OpenConnection {
+        self.count(|all| {
+            all.accepted += 1;
+            all.open += 1;
+            all.accepting = true;
+        });
+        OpenConnection(self.clone())
     }
-
-    pub(crate) fn set_accepting(&self, accepting: bool) {
-        self.accepting.store(accepting, Ordering::Relaxed);
-    }
-
-    pub(crate) fn accept_failed(&self) {
-        add(&self.accept_failures);
-        self.set_accepting(false);
-    }
-
-    pub(crate) fn full(&self) {
-        add(&self.full);
-    }
-
-    pub(crate) fn dropped(&self) {
-        add(&self.dropped);
-    }
-}
-
-fn add(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Counts a connection for as long as it is open.
 #[derive(Debug)]
-pub(crate) struct OpenConnection(Arc<AcceptCounters>);
+pub(crate) struct OpenConnection(AcceptGauge);
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.count(|all| all.open -= 1);
     }
 }
