@@ -23,13 +23,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Body;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use landmarc_milter::Service;
 use landmarc_net::{
-    ConnectionDeadline, ConnectionSlot, HttpLimits, HttpTimeouts, Peer, TimedStream, serve_http,
+    ConnectionDeadline, ConnectionSlot, HttpLimits, HttpTimeouts, Peer, TimedStream, next_data, read_away,
+    serve_http,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -213,7 +214,7 @@ impl<V: Service<Session: Judged>> CheckApiService<V> {
             Err(problem) => {
                 tracing::debug!(%peer, %problem, "a request to the check API is refused");
                 if !is_waiting {
-                    read_away(&mut body).await;
+                    read_away(&mut body, MAX_UNREAD_OCTETS).await;
                 }
                 problem.response()
             }
@@ -287,16 +288,9 @@ impl<V: Service<Session: Judged>> CheckApiService<V> {
         self.check_body(request.headers(), body)?;
         progress.message();
         let mut drive = Drive::begin(&self.service, interface, &caller, powers, self.limits).await;
-        while let Some(frame) = body.frame().await {
-            let Ok(mut data) = frame.map_err(|_| Problem::CutOff)?.into_data() else {
-                continue;
-            };
-            while data.has_remaining() {
-                let part = data.chunk();
-                let count = part.len();
-                drive.push(part).await?;
-                data.advance(count);
-            }
+        while let Some(data) = next_data(body).await {
+            let mut data = data.map_err(|_| Problem::CutOff)?;
+            drive.push(&data.copy_to_bytes(data.remaining())).await?;
         }
         progress.judging();
         Ok(drive.finish().await)
@@ -327,16 +321,6 @@ impl<V: Service<Session: Judged>> CheckApiService<V> {
             return Err(crate::drive::DriveError::TooLarge { limit }.into());
         }
         Ok(())
-    }
-}
-
-/// Reads what a client is still sending, up to a limit.
-async fn read_away<B: Body<Data: Buf> + Unpin>(body: &mut B) {
-    let mut octets = 0_usize;
-    while octets < MAX_UNREAD_OCTETS
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        octets = octets.saturating_add(frame.data_ref().map_or(0, Buf::remaining));
     }
 }
 

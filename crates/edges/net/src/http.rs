@@ -5,7 +5,8 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
 
-use hyper::body::{Body, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Buf, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -78,5 +79,26 @@ where
                 connection.as_mut().graceful_shutdown();
             }
         }
+    }
+}
+
+/// The next octets of a body; trailers are passed over.
+pub async fn next_data<B: Body + Unpin>(body: &mut B) -> Option<Result<B::Data, B::Error>> {
+    loop {
+        match body.frame().await?.map(Frame::into_data) {
+            Ok(Ok(data)) => return Some(Ok(data)),
+            Ok(Err(_trailers)) => {}
+            Err(error) => return Some(Err(error)),
+        }
+    }
+}
+
+/// Reads what a client is still sending, up to a limit: one that is cut off while it sends may never see the answer.
+pub async fn read_away<B: Body<Data: Buf> + Unpin>(body: &mut B, limit: usize) {
+    let mut octets = 0_usize;
+    while octets < limit
+        && let Some(Ok(data)) = next_data(body).await
+    {
+        octets = octets.saturating_add(data.remaining());
     }
 }

@@ -27,7 +27,7 @@ pub use address::{SocketAddress, SocketAddressError, is_loopback};
 pub use deadline::{ConnectionDeadline, HttpTimeouts, TimedStream};
 pub use error::ListenError;
 pub use host_guard::{HostGuard, HostProblem};
-pub use http::{HttpLimits, serve_http};
+pub use http::{HttpLimits, next_data, read_away, serve_http};
 pub use listeners::Listeners;
 pub use log_limit::LogLimit;
 pub use panic::{Panicked, guarded, guarded_call};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use landmarc_net::{ConnectionDeadline, HttpLimits, Peer, TimedStream, serve_http};
+use landmarc_net::{ConnectionDeadline, Peer, TimedStream, serve_http};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
@@ -131,15 +131,17 @@ async fn converse<T, IO>(
     T: SegmentReceiver,
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let limits = HttpLimits {
-        header_octets: shared.limits.header_octets,
-        headers: shared.limits.headers,
-    };
-    let deadline = ConnectionDeadline::new(shared.limits.timeouts());
+    let deadline = ConnectionDeadline::new(shared.limits.timeouts);
     let stream = TimedStream::new(stream, deadline.clone());
     let respond = |request| shared.handler.respond(request, client, admission, &deadline);
     match deadline
-        .limit(serve_http(stream, respond, &deadline, limits, stopped))
+        .limit(serve_http(
+            stream,
+            respond,
+            &deadline,
+            shared.limits.http,
+            stopped,
+        ))
         .await
     {
         Some(Ok(())) => {}

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
-use http_body_util::{BodyExt, Full};
+use bytes::{Buf, BufMut, Bytes};
+use http_body_util::Full;
 use hyper::body::Body;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use landmarc_net::ConnectionDeadline;
+use landmarc_net::{ConnectionDeadline, next_data, read_away};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -121,8 +121,9 @@ impl<T: SegmentReceiver> Handler<T> {
         B: Body<Data: Buf> + Unpin,
     {
         // Room for the answer that there is none.
-        deadline.work(self.limits.body_timeout + self.limits.answer_timeout);
-        let permit = timeout(self.limits.body_timeout, self.segments.acquire()).await;
+        let timeouts = self.limits.timeouts;
+        deadline.work(timeouts.body + timeouts.answer);
+        let permit = timeout(timeouts.body, self.segments.acquire()).await;
         // The semaphore is never closed.
         let Ok(Ok(_permit)) = permit else {
             return Err(Problem::Busy);
@@ -184,35 +185,17 @@ async fn read<B: Body<Data: Buf> + Unpin>(body: &mut B, limit: usize) -> Result<
         return Err(too_large);
     }
     let mut segment = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(mut data) = frame.map_err(|_| Problem::CutOff)?.into_data() else {
-            continue;
-        };
+    while let Some(data) = next_data(body).await {
+        let data = data.map_err(|_| Problem::CutOff)?;
         if data.remaining() > limit.saturating_sub(segment.len()) {
             return Err(too_large);
         }
-        while data.has_remaining() {
-            let part = data.chunk();
-            let count = part.len();
-            segment.extend_from_slice(part);
-            data.advance(count);
-        }
+        segment.put(data);
     }
     if segment.is_empty() {
         return Err(Problem::Empty);
     }
     Ok(segment)
-}
-
-/// Reads what a client is still sending, up to a limit: one that is cut off while it sends may
-/// never see the answer.
-async fn read_away<B: Body<Data: Buf> + Unpin>(body: &mut B, limit: usize) {
-    let mut octets = 0_usize;
-    while octets < limit
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        octets = octets.saturating_add(frame.data_ref().map_or(0, Buf::remaining));
-    }
 }
 
 /// Why a segment is not taken.

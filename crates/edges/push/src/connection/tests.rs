@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use landmarc_net::HttpTimeouts;
 use tokio::io::{DuplexStream, duplex};
 use tokio::time::{Instant, sleep};
 
@@ -20,12 +21,14 @@ fn limits() -> PushLimits {
     PushLimits {
         taken_at_once: 1,
         handshake_timeout: Duration::from_secs(5),
-        header_timeout: Duration::from_secs(10),
-        stall_timeout: Duration::from_secs(30),
-        body_timeout: Duration::from_secs(300),
+        timeouts: HttpTimeouts {
+            header: Duration::from_secs(10),
+            stall: Duration::from_secs(30),
+            body: Duration::from_secs(300),
+            answer: Duration::from_secs(20),
+            idle: Duration::from_secs(75),
+        },
         taking_timeout: Duration::from_secs(120),
-        answer_timeout: Duration::from_secs(20),
-        idle_timeout: Duration::from_secs(75),
         ..PushLimits::default()
     }
 }
