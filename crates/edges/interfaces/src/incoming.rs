@@ -285,14 +285,14 @@ impl Incoming {
 }
 
 /// Where the colon is, if this line begins a field: a name, blanks perhaps (RFC 5322 §4.5), a colon.
-fn colon_of_field(line: &[u8]) -> Option<usize> {
+pub(crate) fn colon_of_field(line: &[u8]) -> Option<usize> {
     let colon = line.iter().position(|b| *b == b':')?;
     let name = line.get(..colon)?.trim_ascii_end();
     let is_name = !name.is_empty() && !name.iter().any(|b| matches!(b, b' ' | b'\t'));
     is_name.then_some(colon)
 }
 
-fn is_mbox_separator(line: &[u8]) -> bool {
+pub(crate) fn is_mbox_separator(line: &[u8]) -> bool {
     line.starts_with(b"From ") || line.starts_with(b">From ")
 }
 

@@ -1,6 +1,7 @@
 //! The header edits of an answer, made on lines as they go back to smtpd.
 
 use crate::answer::{Added, Removed};
+use crate::incoming::{colon_of_field, is_mbox_separator};
 
 /// Says of each line of a message whether it stays.
 ///
@@ -35,9 +36,9 @@ impl Removal {
         }
         let is_fold = matches!(line.first(), Some(b' ' | b'\t'));
         if !is_fold {
-            let name = field_name(line);
+            let name = colon_of_field(line).and_then(|colon| line.get(..colon));
             self.is_in_header = name.is_some();
-            self.is_removing = name.is_some_and(|name| self.is_listed(name));
+            self.is_removing = name.is_some_and(|name| self.is_listed(name.trim_ascii_end()));
         }
         !self.is_removing
     }
@@ -53,19 +54,6 @@ impl Removal {
         }
         is_listed
     }
-}
-
-/// The name of the field that a line begins, if it begins one (RFC 5322 §2.2; blanks before the colon as in
-/// §4.5).
-fn field_name(line: &[u8]) -> Option<&[u8]> {
-    let colon = line.iter().position(|b| *b == b':')?;
-    let name = line.get(..colon)?.trim_ascii_end();
-    let is_name = !name.is_empty() && !name.iter().any(|b| matches!(b, b' ' | b'\t'));
-    is_name.then_some(name)
-}
-
-fn is_mbox_separator(line: &[u8]) -> bool {
-    line.starts_with(b"From ") || line.starts_with(b">From ")
 }
 
 /// The lines of a field that is added, without line ends.

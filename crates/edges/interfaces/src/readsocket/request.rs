@@ -111,11 +111,8 @@ pub struct EximRequest {
     pub has_body: bool,
     client: String,
     port: u16,
-    client_name: String,
-    helo: Vec<u8>,
-    login: String,
-    host: String,
-    mail_from: Vec<u8>,
+    /// What is known of the envelope, but for client and recipients.
+    caller: Caller,
     rcpt_to: Recipients,
 }
 
@@ -129,20 +126,12 @@ impl EximRequest {
             None if self.client.is_empty() => PeerAddress::Unix("exim".into()),
             None => PeerAddress::Unknown,
         };
-        let known = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         Caller {
             peer,
             client,
-            client_name: known(&self.client_name),
-            // `$sender_host_name` is set only when one of its addresses is that of the client.
-            client_name_is_verified: !self.client_name.is_empty(),
-            helo: self.helo.clone(),
-            mail_from: self.mail_from.clone(),
             rcpt_to: self.rcpt_to.clone().into_paths(),
-            authenticated: known(&self.login),
             queue_id: self.id.as_ref().map(|id| id.as_str().to_owned()),
-            mta_name: known(&self.host),
-            ..Caller::default()
+            ..self.caller.clone()
         }
     }
 
@@ -155,18 +144,24 @@ impl EximRequest {
         };
         let octets = || BASE64.decode(value).map_err(|_| fault("base64"));
         let text = || octets().map(|octets| String::from_utf8_lossy(&octets).into_owned());
+        let known = || text().map(|text| Some(text).filter(|text| !text.is_empty()));
+        let caller = &mut self.caller;
         match key {
             b"id" => self.id = Some(id(value).ok_or_else(|| fault("the id of a message"))?),
             b"queue" => self.queue = queue(&text()?).map_err(|()| fault("the name of a queue"))?,
             b"body_size" => self.body_size = Some(number(value).ok_or_else(|| fault("a number"))?),
             b"port" if value.is_empty() => {}
             b"port" => self.port = number(value).ok_or_else(|| fault("a port"))?,
-            b"host" => self.host = text()?,
+            b"host" => caller.mta_name = known()?,
             b"client" => self.client = text()?,
-            b"name" => self.client_name = text()?,
-            b"login" => self.login = text()?,
-            b"helo" => self.helo = octets()?,
-            b"mail_from" => self.mail_from = octets()?,
+            b"name" => {
+                caller.client_name = known()?;
+                // `$sender_host_name` is set only when one of its addresses is that of the client.
+                caller.client_name_is_verified = caller.client_name.is_some();
+            }
+            b"login" => caller.authenticated = known()?,
+            b"helo" => caller.helo = octets()?,
+            b"mail_from" => caller.mail_from = octets()?,
             b"header" => self.header = octets()?,
             // A later version of the ACL file may tell more than we ask for.
             _ => {}
