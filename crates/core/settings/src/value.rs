@@ -49,6 +49,7 @@ mod choice;
 pub(crate) mod address;
 pub(crate) mod date;
 pub(crate) mod fleet;
+pub(crate) mod host;
 pub(crate) mod redis;
 pub(crate) mod reply;
 pub(crate) mod report;

@@ -1,13 +1,11 @@
 //! Where a Redis server listens.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use landmarc_mail::DomainName;
-
 use super::TextValue;
+use super::host::host_and_port;
 
 /// The port of Redis where none is written.
 const REDIS_PORT: u16 = 6379;
@@ -42,44 +40,11 @@ fn redis_server(text: &str) -> Result<RedisServer, String> {
         let path = <PathBuf as TextValue>::parse(path)?;
         return Ok(RedisServer::Unix(path));
     }
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return tcp(address.ip().to_string(), address.port());
-    }
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'))
-        .unwrap_or(text);
-    if bare.parse::<IpAddr>().is_ok() {
-        return tcp(bare.to_owned(), REDIS_PORT);
-    }
-    let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) => (name, number(port)?),
-        None => (text, REDIS_PORT),
-    };
-    let name = DomainName::parse(name).map_err(|error| error.to_string())?;
-    // The last label of a name is never a number (RFC 3696 §2): this was meant to be an address.
-    if name
-        .as_str()
-        .rsplit('.')
-        .next()
-        .is_some_and(|label| label.parse::<u32>().is_ok())
-    {
-        return Err("it is not an address, and no name ends in a number".to_owned());
-    }
-    tcp(name.to_string(), port)
-}
-
-fn number(text: &str) -> Result<u16, String> {
-    let digits = Some(text).filter(|text| text.bytes().all(|octet| octet.is_ascii_digit()));
-    let number = digits.and_then(|digits| digits.parse().ok());
-    number.ok_or_else(|| "the port is not a number from 1 to 65535".to_owned())
-}
-
-fn tcp(host: String, port: u16) -> Result<RedisServer, String> {
-    match port {
-        0 => Err("there is no port 0".to_owned()),
-        _ => Ok(RedisServer::Tcp { host, port }),
-    }
+    let (host, port) = host_and_port(text, Some(REDIS_PORT))?;
+    Ok(RedisServer::Tcp {
+        host: host.to_string(),
+        port,
+    })
 }
 
 impl FromStr for RedisServer {

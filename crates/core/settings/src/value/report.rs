@@ -1,27 +1,19 @@
 //! Values that say how reports leave: the relay, the keys of messages, the delimiter of bounces.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use landmarc_mail::DomainName;
 
 use super::TextValue;
+use super::host::{RelayHost, host_and_port};
 
 /// A mail server that takes messages: a name or an address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Relay {
     host: RelayHost,
     port: u16,
-}
-
-/// Where a [`Relay`] is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum RelayHost {
-    /// A name, whose addresses are asked for; a certificate is for it.
-    Name(DomainName),
-    /// An address; a certificate is for it.
-    Address(IpAddr),
 }
 
 impl Relay {
@@ -48,15 +40,6 @@ impl Relay {
     }
 }
 
-impl fmt::Display for RelayHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => name.fmt(f),
-            Self::Address(address) => address.fmt(f),
-        }
-    }
-}
-
 impl fmt::Display for Relay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
@@ -74,42 +57,7 @@ printed_value!(
 );
 
 fn relay(text: &str) -> Result<Relay, String> {
-    if text.parse::<IpAddr>().is_ok() {
-        return Err(MISSING_PORT.to_owned());
-    }
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        let host = RelayHost::Address(address.ip());
-        return with_port(host, address.port());
-    }
-    let (name, port) = text.rsplit_once(':').ok_or(MISSING_PORT)?;
-    // Told before what it stands behind is no name but an address.
-    if is_number(port) && port.parse::<u16>().is_err() {
-        return Err(NO_PORT.to_owned());
-    }
-    let name = DomainName::parse(name).map_err(|error| error.to_string())?;
-    // The last label of a name is never a number (RFC 3696 §2): this was meant to be an address.
-    if name.labels().next_back().is_some_and(is_number) {
-        return Err("it is not an address, and no name ends in a number".to_owned());
-    }
-    let digits = Some(port).filter(|port| is_number(port));
-    match digits.and_then(|digits| digits.parse().ok()) {
-        Some(port) => with_port(RelayHost::Name(name), port),
-        None => Err(NO_PORT.to_owned()),
-    }
-}
-
-const MISSING_PORT: &str = "the port is missing";
-const NO_PORT: &str = "the port is not a number from 1 to 65535";
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit())
-}
-
-fn with_port(host: RelayHost, port: u16) -> Result<Relay, String> {
-    match port {
-        0 => Err("there is no port 0".to_owned()),
-        _ => Ok(Relay { host, port }),
-    }
+    host_and_port(text, None).map(|(host, port)| Relay { host, port })
 }
 
 /// A key that messages are signed with: under which selector its public half is published, and
