@@ -13,11 +13,11 @@
 //! assert!(!hosts.have_address("192.0.2.9".parse().unwrap()));
 //! ```
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use landmarc_mail::DomainName;
 use landmarc_mail::text::quoted;
+use landmarc_receiver::rule::NamePattern;
 
 use crate::limits::MAX_FILE_OCTETS;
 use crate::mistake::MAX_MISTAKES;
@@ -30,7 +30,7 @@ pub const MAX_HOSTS: usize = 10_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hosts {
     networks: Vec<(IpNetwork, Sign)>,
-    names: Vec<(Name, Sign)>,
+    names: Vec<(NamePattern, Sign)>,
 }
 
 /// Whether a host is meant, or excepted. Of two that are as exact the exception counts.
@@ -40,22 +40,9 @@ enum Sign {
     Excepted,
 }
 
+/// All that is wrong with a file, in its order, each with its line; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Name {
-    Exactly(DomainName),
-    Below(DomainName),
-}
-
-/// All that is wrong with a file, in its order; never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostsMistakes(Vec<HostsMistake>);
-
-/// One mistake.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct HostsMistake {
-    line: usize,
-    why: String,
-}
+pub struct HostsMistakes(Vec<(usize, String)>);
 
 impl Hosts {
     /// Reads a file.
@@ -65,12 +52,12 @@ impl Hosts {
     pub fn read(octets: &[u8]) -> Result<Self, HostsMistakes> {
         if octets.len() > MAX_FILE_OCTETS {
             let why = format!("the file has more than {MAX_FILE_OCTETS} octets");
-            return Err(HostsMistakes(vec![HostsMistake { line: 1, why }]));
+            return Err(HostsMistakes(vec![(1, why)]));
         }
         let (mut hosts, mut mistakes) = (Self::default(), Vec::new());
         for (line, octets) in (1..).zip(octets.split(|&octet| octet == b'\n')) {
             if let Err(why) = hosts.take(octets) {
-                mistakes.push(HostsMistake { line, why });
+                mistakes.push((line, why));
             }
             // A file of another kind is one mistake, not thousands.
             if mistakes.len() == MAX_MISTAKES {
@@ -104,7 +91,7 @@ impl Hosts {
     #[must_use]
     pub fn have_name(&self, name: &DomainName) -> bool {
         let fitting = self.names.iter().filter(|(pattern, _)| pattern.matches(name));
-        let exactest = fitting.max_by_key(|(pattern, sign)| (pattern.exactness(), *sign));
+        let exactest = fitting.max_by_key(|(pattern, sign)| (exactness(pattern), *sign));
         exactest.is_some_and(|(_, sign)| *sign == Sign::Meant)
     }
 
@@ -132,20 +119,11 @@ impl Hosts {
     }
 }
 
-impl Name {
-    fn matches(&self, name: &DomainName) -> bool {
-        match self {
-            Self::Exactly(own) => own == name,
-            Self::Below(base) => name != base && name.is_at_or_below(base),
-        }
-    }
-
-    /// More for what fewer names fit.
-    fn exactness(&self) -> (bool, usize) {
-        match self {
-            Self::Exactly(name) => (true, name.label_count()),
-            Self::Below(base) => (false, base.label_count()),
-        }
+/// More for what fewer names fit.
+fn exactness(pattern: &NamePattern) -> (bool, usize) {
+    match pattern {
+        NamePattern::Exactly(name) => (true, name.label_count()),
+        NamePattern::Below(base) => (false, base.label_count()),
     }
 }
 
@@ -170,31 +148,23 @@ fn prefix_of(mask: Ipv4Addr) -> Option<u32> {
     (bits.leading_ones() == bits.count_ones()).then(|| bits.leading_ones())
 }
 
-fn name(text: &str) -> Result<Name, String> {
-    let (base, below) = match text.strip_prefix('.') {
-        Some(base) => (base, true),
-        None => (text, false),
+fn name(text: &str) -> Result<NamePattern, String> {
+    let (name, pattern): (_, fn(DomainName) -> NamePattern) = match text.strip_prefix('.') {
+        Some(base) => (base, NamePattern::Below),
+        None => (text, NamePattern::Exactly),
     };
-    let name = DomainName::parse(base).map_err(|error| format!("{} is no host: {error}", quoted(text)))?;
-    Ok(if below {
-        Name::Below(name)
-    } else {
-        Name::Exactly(name)
-    })
+    let name = DomainName::parse(name);
+    name.map(pattern)
+        .map_err(|error| format!("{} is no host: {error}", quoted(text)))
 }
 
 impl HostsMistakes {
     /// A line for each, with the name of the file and the number of the line in front.
     #[must_use]
     pub fn render(&self, file: &str) -> String {
-        let lines: Vec<_> = self.0.iter().map(|mistake| format!("{file}:{mistake}")).collect();
+        let lines = self.0.iter().map(|(line, why)| format!("{file}:{line}: {why}"));
+        let lines: Vec<_> = lines.collect();
         lines.join("\n")
-    }
-}
-
-impl fmt::Display for HostsMistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.line, self.why)
     }
 }
 
