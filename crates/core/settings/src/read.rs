@@ -1,12 +1,9 @@
 //! From text to [`Settings`]: the syntax first, then each table against its declaration.
 
-use toml::de::DeTable;
-
-use crate::limits::MAX_FILE_OCTETS;
-use crate::mistake::{Mistake, MistakeKind, Mistakes};
+use crate::mistake::{Mistake, Mistakes};
 use crate::place::LineIndex;
 use crate::reader::{Table as _, TableReader};
-use crate::syntax::{syntax_mistake, whole_file, with_syntax};
+use crate::syntax::{self, with_syntax};
 use crate::{Settings, check, nearest};
 
 /// Reads the text; the cross-checks and those of the program are made too, the
@@ -15,14 +12,8 @@ pub(crate) fn read(
     text: &str,
     check_of_program: impl FnOnce(&Settings) -> Vec<Mistake>,
 ) -> Result<Settings, Mistakes> {
-    if text.len() > MAX_FILE_OCTETS {
-        return Err(whole_file(MistakeKind::FileTooLong { octets: text.len() }).into());
-    }
     let lines = LineIndex::new(text);
-    // Goes on after a mistake, and bounds the depth of nesting.
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let syntax: Vec<_> = errors.iter().map(|error| syntax_mistake(error, &lines)).collect();
-
+    let (table, syntax) = syntax::parse(text, &lines)?;
     let mut reader = TableReader::new(&lines);
     let mut settings = Settings::default();
     settings.read(table.get_ref(), &mut reader);
@@ -45,6 +36,7 @@ pub(crate) fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MAX_FILE_OCTETS;
 
     #[test]
     fn a_file_at_the_limit_is_read_and_one_past_it_is_not() {

@@ -3,9 +3,35 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use crate::limits::MAX_FILE_OCTETS;
 use crate::mistake::{Mistake, MistakeKind, Mistakes};
 use crate::place::{FilePosition, LineIndex};
 use landmarc_mail::text::quoted;
+use toml::Spanned;
+use toml::de::DeTable;
+
+/// Reads the grammar of a file: what could be read of it, which goes on after a mistake and bounds the depth of nesting,
+/// and its mistakes.
+///
+/// # Errors
+/// Where the file is too long.
+pub(crate) fn parse<'t>(
+    text: &'t str,
+    lines: &LineIndex<'_>,
+) -> Result<(Spanned<DeTable<'t>>, Vec<Mistake>), Mistakes> {
+    if text.len() > MAX_FILE_OCTETS {
+        let wrong = MistakeKind::FileTooLong { octets: text.len() };
+        return Err(Mistake {
+            place: Some(FilePosition { line: 1, column: 1 }),
+            key: String::new(),
+            wrong,
+        }
+        .into());
+    }
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mistakes = errors.iter().map(|error| syntax_mistake(error, lines)).collect();
+    Ok((table, mistakes))
+}
 
 /// The one mistake of octets that are no UTF-8 after the first `valid`.
 pub(crate) fn not_utf8(octets: &[u8], valid: usize) -> Mistakes {
@@ -51,7 +77,7 @@ pub(crate) fn with_syntax(
     by_line.into_values().chain(others).collect()
 }
 
-pub(crate) fn syntax_mistake(error: &toml::de::Error, lines: &LineIndex<'_>) -> Mistake {
+fn syntax_mistake(error: &toml::de::Error, lines: &LineIndex<'_>) -> Mistake {
     let start = error.span().map_or(0, |span| span.start);
     let place = lines.place(start);
     let line = quoted(lines.line(place.line).trim());
@@ -74,13 +100,5 @@ fn syntax_in_words(message: &str, rest: &str) -> String {
         (true, true) => "there is no value".to_owned(),
         (true, false) => "a value that is no number, true or false must be in quotes".to_owned(),
         (false, _) => message.to_owned(),
-    }
-}
-
-pub(crate) fn whole_file(wrong: MistakeKind) -> Mistake {
-    Mistake {
-        place: Some(FilePosition { line: 1, column: 1 }),
-        key: String::new(),
-        wrong,
     }
 }

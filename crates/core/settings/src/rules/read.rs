@@ -9,11 +9,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Conditions, MAX_ENTRIES, OperatorRule, Owner, Reason, RuleName};
-use crate::limits::MAX_FILE_OCTETS;
 use crate::mistake::{Mistake, MistakeKind, Mistakes};
 use crate::place::LineIndex;
 use crate::reader::{RULE, TableReader};
-use crate::syntax::{not_utf8, syntax_mistake, whole_file, with_syntax};
+use crate::syntax::{self, not_utf8, with_syntax};
 use crate::text::join;
 use crate::value::{self, Faults, SettingValue, TextValue};
 use crate::warning::{Concern, Warning};
@@ -49,19 +48,14 @@ const REQUIRED: [(&str, &str); 4] = [
     ("owner", "write who answers for the rule"),
 ];
 
-/// Reads a file of rules: TOML, at most [`MAX_FILE_OCTETS`], in the order of the file. The empty
+/// Reads a file of rules: TOML, at most [`MAX_FILE_OCTETS`](crate::MAX_FILE_OCTETS), in the order of the file. The empty
 /// text has none. The warnings are for rules that should be looked at.
 ///
 /// # Errors
 /// Every mistake there is, in the order of the file.
 pub fn read(text: &str) -> Result<(Vec<OperatorRule>, Vec<Warning>), Mistakes> {
-    if text.len() > MAX_FILE_OCTETS {
-        return Err(whole_file(MistakeKind::FileTooLong { octets: text.len() }).into());
-    }
     let lines = LineIndex::new(text);
-    // Goes on after a mistake, and bounds the depth of nesting.
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let syntax: Vec<_> = errors.iter().map(|error| syntax_mistake(error, &lines)).collect();
+    let (table, syntax) = syntax::parse(text, &lines)?;
     let mut sheet = Sheet::new(&lines);
     for (name, value) in table.get_ref() {
         match (name.get_ref().as_ref(), value.get_ref().as_array()) {
