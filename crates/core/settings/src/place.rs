@@ -1,7 +1,5 @@
 //! Places in a text.
 
-use std::fmt;
-
 /// The highest column that is printed. Were each column of an endless line counted out, the
 /// work would grow with the square of its length.
 const MAX_COLUMN: usize = 1000;
@@ -53,12 +51,6 @@ impl<'t> LineIndex<'t> {
             .and_then(|index| self.starts.get(index))
             .copied()
             .unwrap_or(self.text.len())
-    }
-}
-
-impl fmt::Display for FilePosition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}", self.line, self.column)
     }
 }
 

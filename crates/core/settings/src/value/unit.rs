@@ -210,14 +210,13 @@ mod tests {
             );
             assert_eq!(read(&size.print()), Ok(size));
         }
-        assert_eq!(
-            read::<Size>("\"64KB\""),
-            Err(vec![
-                "\"64KB\" is no size: unknown unit \"KB\"; there are B, KiB, MiB and GiB; allowed: \
-                 a number of octets, or a text such as \"64KiB\", \"1MiB\" or \"2GiB\""
-                    .to_owned()
-            ])
+        insta::assert_snapshot!(
+            read::<Size>("\"64KB\"").unwrap_err().concat(),
+            @r#""64KB" is no size: unknown unit "KB"; there are B, KiB, MiB and GiB; allowed: a number of octets, or a text such as "64KiB", "1MiB" or "2GiB""#
         );
-        assert!(read::<Size>("-1").unwrap_err()[0].starts_with("-1 is no size: it is below zero"));
+        insta::assert_snapshot!(
+            read::<Size>("-1").unwrap_err().concat(),
+            @r#"-1 is no size: it is below zero or too large; allowed: a number of octets, or a text such as "64KiB", "1MiB" or "2GiB""#
+        );
     }
 }

@@ -258,11 +258,10 @@ per_day = 100
     f:2:21: report.delivery.user: signing in needs report.delivery.password_file too
     f:2:44: report.delivery.sendmail: there is no program in it
     "#);
-    assert_eq!(
+    // Of a directory that cannot be read nobody says that it is missing.
+    insta::assert_snapshot!(
         told("[report.delivery]\nby = 'directory'\ndirectory = 'here'\n"),
-        "f:3:13: report.delivery.directory: \"here\" is no path: it does not start with \"/\"; allowed: a path \
-         that starts with \"/\", or \"\" for none\n",
-        "of a directory that cannot be read nobody says that it is missing"
+        @r#"f:3:13: report.delivery.directory: "here" is no path: it does not start with "/"; allowed: a path that starts with "/", or "" for none"#
     );
     assert!(
         read("[report]\nkeep_days = 4\n").is_ok(),
@@ -365,7 +364,6 @@ fn what_only_the_program_knows_is_refused_at_its_line() {
     assert_eq!(second.render("f"), "f:4:3: milter.listen: \"inet\" has no port");
     let whole = settings.refuse(key!(milter.listen), None, "no socket can be opened");
     insta::assert_snapshot!(whole.render("f"), @"f:2:10: milter.listen: no socket can be opened");
-    insta::assert_snapshot!(whole.to_string(), @"line 2, column 10: milter.listen: no socket can be opened");
 
     let default = Settings::default().refuse(key!(server.user), Some(7), "no such user");
     assert_eq!(default.render("f"), "f: server.user: no such user");
