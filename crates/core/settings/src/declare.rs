@@ -14,7 +14,7 @@
 ///         }
 ///         tables {
 ///             /// What the table is about.
-///             NAME: STRUCT;
+///             NAME: STRUCT = DEFAULT;
 ///         }
 ///         beside {
 ///             /// A field that is no key.
@@ -23,7 +23,7 @@
 ///     }
 /// }
 /// ```
-/// The brackets may be missing, or hold the range alone; in place of `reloads` stands
+/// The default of a table may be missing: it is that of its struct. The brackets may be missing, or hold the range alone; in place of `reloads` stands
 /// `restarts` where a running service cannot take up a new value.
 macro_rules! table {
     (
@@ -37,7 +37,7 @@ macro_rules! table {
             )* }
             $(tables { $(
                 $(#[doc = $intro:literal])+
-                $table:ident: $Nested:ident;
+                $table:ident: $Nested:ident $(= $of_table:expr)?;
             )* })?
             $(beside { $(
                 $(#[doc = $beside:literal])+
@@ -57,7 +57,7 @@ macro_rules! table {
             fn default() -> Self {
                 Self {
                     $( $key: $default, )*
-                    $($( $table: $Nested::default(), )*)?
+                    $($( $table: table_default!($Nested $(, $of_table)?), )*)?
                     $($( $field: <$Field>::default(), )*)?
                 }
             }
@@ -80,10 +80,9 @@ macro_rules! table {
                 }
             }
 
-            fn add_items(&self, path: &str, items: &mut Vec<$crate::key::Item>) {
-                let default = Self::default();
+            fn add_items(&self, default: &Self, path: &str, items: &mut Vec<$crate::key::Item>) {
                 // A table may have tables only.
-                let _ = (path, &default);
+                let _ = path;
                 $(
                     let limits: Option<$crate::value::DeclaredRange<$Type>> = limits!($($range)?);
                     let declared = $crate::key::Declared {
@@ -102,10 +101,19 @@ macro_rules! table {
                         name: name.clone(),
                         intro: $crate::text::paragraphs(&[$($intro),+]),
                     });
-                    $crate::reader::Table::add_items(&self.$table, &name, items);
+                    $crate::reader::Table::add_items(&self.$table, &default.$table, &name, items);
                 )*)?
             }
         }
+    };
+}
+
+macro_rules! table_default {
+    ($Table:ident) => {
+        $Table::default()
+    };
+    ($Table:ident, $given:expr) => {
+        $given
     };
 }
 

@@ -4,7 +4,7 @@
 //! it speaks to the operator. Where a value is not at our discretion, it names the RFC.
 
 mod action;
-mod doors;
+mod check_api;
 mod exim;
 mod fleet;
 mod judging;
@@ -16,8 +16,8 @@ mod wire;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-pub use action::{ActionTable, Clients, DeferredFailure, Failure, FailureAction, Failures, Quarantine};
-pub use doors::CheckApiTable;
+pub use action::{ActionTable, Clients, Failure, FailureAction, Failures, Quarantine};
+pub use check_api::CheckApiTable;
 pub use exim::Exim;
 pub use fleet::{CollectorTable, DatabaseTls, Fleet};
 pub use judging::{Arc, Authentication, Dkim, Dmarc, Spf};
@@ -268,7 +268,7 @@ impl Settings {
     /// Everything there is to print, in the order of the file.
     pub(crate) fn items(&self) -> Vec<Item> {
         let mut items = Vec::new();
-        self.add_items("", &mut items);
+        self.add_items(&Self::default(), "", &mut items);
         items
     }
 

@@ -23,8 +23,8 @@ const RENAMED: [(&str, &str); 1] = [("report.max_letter_size", "report.max_messa
 pub(crate) trait Table {
     /// Takes over what is written in `found`, which is the table at the reader's path.
     fn read(&mut self, found: &DeTable<'_>, reader: &mut TableReader<'_>);
-    /// Adds the keys and then the tables of this one, whose full name is `path`.
-    fn add_items(&self, path: &str, items: &mut Vec<Item>);
+    /// Adds the keys and then the tables of this one, whose full name is `path`, with what they are at their default.
+    fn add_items(&self, default: &Self, path: &str, items: &mut Vec<Item>);
 }
 
 /// Takes what is declared from what is written.

@@ -66,9 +66,9 @@ pub fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
         recognise_lists: settings.action.mailing_lists,
         failures: FailureTable {
             dns: on_failure(&settings.failures.dns),
-            dns_with_policy: on_failure(&settings.failures.dns_with_policy.to_failure()),
+            dns_with_policy: on_failure(&settings.failures.dns_with_policy),
             unusable_record: on_failure(&settings.failures.unusable_record),
-            budget: on_failure(&settings.failures.budget.to_failure()),
+            budget: on_failure(&settings.failures.budget),
             store: on_failure(&settings.failures.store),
             internal: on_failure(&settings.failures.internal),
         },

@@ -188,12 +188,12 @@ table! {
             /// DNS did not answer, and the Author Domain or one above it has a policy of quarantine or
             /// reject. What was looked up in vain was named by the message: a key, or a name below. Accepted,
             /// a forger would only have to name one that does not answer.
-            dns_with_policy: DeferredFailure;
+            dns_with_policy: Failure = Failure::deferred();
             /// The DMARC Policy Record is there, but nobody can tell what it asks for.
             unusable_record: Failure;
             /// A limit is reached: the message has no questions, time or memory left, or too many queries
             /// of its client's network are under way ("dns.questions_in_flight"). A sender can bring that about.
-            budget: DeferredFailure;
+            budget: Failure = Failure::deferred();
             /// The database does not take what is to be written down. The message is written down from
             /// memory as soon as it can be, so that nothing is lost by accepting it.
             store: Failure;
@@ -203,51 +203,33 @@ table! {
     }
 }
 
-/// Declares a table of what is done for one cause of failure.
-macro_rules! failure {
-    ($(#[doc = $about:literal])+ $Table:ident, $action:expr) => {
-        table! {
-            $(#[doc = $about])+
-            pub struct $Table {
-                keys {
-                    /// What is done.
-                    action: FailureAction = $action, reloads since "0.1.0";
+table! {
+    /// What is done to a message for one cause of failure.
+    pub struct Failure {
+        keys {
+            /// What is done.
+            action: FailureAction = FailureAction::Accept, reloads since "0.1.0";
 
-                    /// The reply code of a tempfail (RFC 5321 §4.2.1).
-                    code: u16 = 451, [400..=459], reloads since "0.1.0";
+            /// The reply code of a tempfail (RFC 5321 §4.2.1).
+            code: u16 = 451, [400..=459], reloads since "0.1.0";
 
-                    /// The enhanced status code of a tempfail (RFC 3463).
-                    enhanced: TransientStatus = fixed("4.7.1"), reloads since "0.1.0";
+            /// The enhanced status code of a tempfail (RFC 3463).
+            enhanced: TransientStatus = fixed("4.7.1"), reloads since "0.1.0";
 
-                    /// The text of a tempfail. {author_domain}, {policy_domain}, {reason}, {client} and {id} are
-                    /// filled in.
-                    text: ReplyText = fixed("the message could not be checked, try again later ({id})"),
-                        reloads since "0.1.0";
-                }
-            }
+            /// The text of a tempfail. {author_domain}, {policy_domain}, {reason}, {client} and {id} are
+            /// filled in.
+            text: ReplyText = fixed("the message could not be checked, try again later ({id})"),
+                reloads since "0.1.0";
         }
-    };
+    }
 }
 
-failure! {
-    /// What is done to a message for one cause of failure. By default it is accepted.
-    Failure, FailureAction::Accept
-}
-
-failure! {
-    /// What is done to a message for a cause that its sender can bring about. By default it is deferred.
-    DeferredFailure, FailureAction::Tempfail
-}
-
-impl DeferredFailure {
-    /// The same values, for who treats all causes alike.
-    #[must_use]
-    pub fn to_failure(&self) -> Failure {
-        Failure {
-            action: self.action,
-            code: self.code,
-            enhanced: self.enhanced,
-            text: self.text.clone(),
+impl Failure {
+    /// The default for a cause that a sender can bring about: its mail is deferred.
+    fn deferred() -> Self {
+        Self {
+            action: FailureAction::Tempfail,
+            ..Self::default()
         }
     }
 }
@@ -257,7 +239,7 @@ choices! {
     pub enum FailureAction {
         /// accepted; Authentication-Results says that it was not judged.
         Accept = "accept",
-        /// put off with a temporary reply, so that its sender tries again for some days.
+        /// deferred with a temporary reply, so that its sender tries again for some days.
         Tempfail = "tempfail",
     }
 }

@@ -1,5 +1,4 @@
-//! The tables of the doors beside the milter: how mail servers that speak something else have their
-//! messages judged.
+//! The table of the check API: how programs that speak no milter have their messages judged.
 
 use std::path::PathBuf;
 
@@ -15,7 +14,7 @@ table! {
         keys {
             /// The sockets to listen on, spelt as those of the milter: "inet:ADDRESS:PORT" or
             /// "unix:PATH". The same socket speaks the protocol of rspamd (/checkv2, and RSPAMC as Exim
-            /// speaks it). Empty: no such door.
+            /// speaks it). Empty: none.
             listen: Vec<String> = Vec::new(), restarts since "0.1.0";
 
             /// The permissions of a unix socket. Whoever may write to it may have messages judged, and

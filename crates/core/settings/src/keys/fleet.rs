@@ -26,8 +26,8 @@ table! {
             /// Whether what goes to the database is encrypted.
             tls: DatabaseTls = DatabaseTls::Verified, restarts since "0.1.0";
 
-            /// The certificates that vouch for the database, or for the collector below, in PEM. For a database
-            /// those that browsers trust count as well.
+            /// The certificates of the authorities that signed that of the database, or of the collector below, in
+            /// PEM. For a database those that browsers trust count as well.
             ca_file: Option<PathBuf> = None, restarts since "0.1.0";
 
             /// How many connections to the database this host keeps at most.
@@ -42,7 +42,7 @@ table! {
             /// this host none. Empty: none.
             push_to: Option<CollectorUrl> = None, restarts since "0.1.0";
 
-            /// The certificate that this host shows to the collector, in PEM, with those that vouch for it.
+            /// The certificate that this host shows to the collector, in PEM, with the chain of its authorities.
             certificate_file: Option<PathBuf> = None, restarts since "0.1.0";
 
             /// The key of that certificate, in PEM.
@@ -93,13 +93,13 @@ table! {
             /// The addresses and ports to listen on. Empty: none.
             listen: Vec<WebAddress> = Vec::new(), restarts since "0.1.0";
 
-            /// The certificate of this host, in PEM, with those that vouch for it.
+            /// The certificate of this host, in PEM, with the chain of its authorities.
             certificate_file: Option<PathBuf> = None, restarts since "0.1.0";
 
             /// The key of that certificate, in PEM.
             key_file: Option<PathBuf> = None, restarts since "0.1.0";
 
-            /// The certificates that vouch for the hosts that may hand on records, in PEM. Who shows no
+            /// The certificates of the authorities of the hosts that may hand on records, in PEM. Who shows no
             /// certificate of theirs is not listened to.
             client_ca_file: Option<PathBuf> = None, restarts since "0.1.0";
 

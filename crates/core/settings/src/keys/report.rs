@@ -185,7 +185,7 @@ table! {
             /// Whether the connection to it is encrypted.
             tls: RelayTls = RelayTls::Opportunistic, reloads since "0.1.0";
 
-            /// The certificates that vouch for that mail server, in PEM. Empty: those of the system.
+            /// The certificates of the authority of that mail server, in PEM. Empty: those of the system.
             ca_file: Option<PathBuf> = None, reloads since "0.1.0";
 
             /// The user to sign in as. Empty: without signing in.

@@ -12,7 +12,7 @@ table! {
     pub struct Milter {
         keys {
             /// The sockets to listen on: "inet:ADDRESS:PORT" or "unix:PATH". The mail server is told
-            /// the same, in Postfix as smtpd_milters. Empty: none, where another door is open.
+            /// the same, in Postfix as smtpd_milters. Empty: none, where mail comes in another way.
             listen: Vec<String> = vec![fixed("inet:127.0.0.1:8894")], restarts since "0.1.0";
 
             /// The permissions of a unix socket. Whoever may write to it may have messages judged.
