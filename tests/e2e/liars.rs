@@ -130,10 +130,7 @@ fn a_postgresql_that_announces_two_gigabytes_is_left() {
         one.says(b"D\x7f\xff\xff\xff")?;
         one.says_for_ever(b"A")
     });
-    let words = [
-        "the server announced a message of 2147483643 octets",
-        "postgres://u@127.0.0.1:",
-    ];
+    let words = ["2147483643 octets", "postgres://u@127.0.0.1:"];
     survives("liar-announces", &liar, POSTGRESQL, &words);
 }
 
@@ -167,11 +164,7 @@ fn a_length_of_four_gigabytes_ends_no_command() {
     );
     let ran = landmarc(["store", "status", "--config", &file.display().to_string()]);
     assert!(ran.code > 0 && ran.code < 128, "{} {}", ran.code, ran.stderr);
-    assert!(
-        ran.stderr.contains("announced a message of 4294967291 octets"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("4294967291 octets"), "{}", ran.stderr);
 }
 
 #[test]

@@ -54,10 +54,7 @@ fn a_dns_failure_can_defer_mail() {
     let outcome = send(&mut smtp, &envelope(&broken), &letter(&broken));
     assert_eq!(outcome.last().code, 451, "{:?}", outcome.last());
     let text = outcome.last().text();
-    assert!(
-        text.starts_with("4.7.1 the message could not be checked"),
-        "{text}"
-    );
+    assert!(text.starts_with("4.7.1 "), "{text}");
     scene.dns.set_silent(true);
     let spoof = letter("a@reject.example");
     let outcome = send(&mut smtp, &envelope("a@reject.example"), &spoof);

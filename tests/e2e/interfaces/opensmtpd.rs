@@ -298,12 +298,7 @@ fn opensmtpd_does_without_the_service_as_it_was_told() {
         scene.service.wait_for_end();
         let unjudged = scene.send(STRANGER, "a@reject.example", &spoof);
         assert_eq!(unjudged.last().code, code, "{options}: {:?}", unjudged.last());
-        assert!(
-            scene
-                .smtpd
-                .log()
-                .contains("the check API of the service cannot be reached")
-        );
+        assert!(scene.smtpd.log().contains("cannot be reached"));
         if code == 250 {
             let id = accepted_id(&unjudged);
             let delivered = scene.smtpd.sink.wait_for(&id).expect("it is delivered");

@@ -35,14 +35,11 @@ fn what_is_due_is_told_and_nothing_is_written() {
     );
     world.send(AFTER_JUNE_1);
     let after = world.outbox(&["due", "--now", AFTER_JUNE_1]);
-    assert_eq!(
-        (after.stdout.as_str(), without_warnings(&after.stderr).as_str()),
-        (
-            "",
-            "landmarc: no report is due\n\
-             landmarc: 2026-06-01 is reported: 1 report (landmarc outbox due --day 2026-06-01)\n"
-        )
-    );
+    assert_eq!(after.stdout, "");
+    insta::assert_snapshot!(without_warnings(&after.stderr), @"
+        landmarc: no report is due
+        landmarc: 2026-06-01 is reported: 1 report (landmarc outbox due --day 2026-06-01)
+        ");
 }
 
 /// Checklist T2: `--test` and `--keepfiles`.
@@ -191,11 +188,9 @@ fn a_bounce_gives_its_message_up_and_suppresses_who_sent_it_back() {
     assert_eq!(world.list(&[])[0]["state"], "delivered");
     let ran = read(&return_path, &bounce);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(
-        ran.stdout
-            .contains("dmarc@a.example given up, nothing more until 2026-06-03"),
-        "{}",
-        ran.stdout
+    insta::assert_snapshot!(
+        ran.stdout,
+        @"delivery 1 to dmarc@a.example given up, nothing more until 2026-06-03T00:30:00Z: failed: 5.1.1 <dmarc@a.example>: 550 5.1.1 unknown"
     );
     let listed = &world.list(&[])[0];
     assert_eq!(listed["state"], "given_up");
@@ -232,7 +227,7 @@ fn a_bounce_ends_no_message_that_was_not_handed_over_and_suppresses_for_no_fault
     let waiting = world.list(&[]).remove(0);
     let message_id = waiting["message_id"].as_str().unwrap().to_owned();
     let printed = bounce(&message_id).stdout;
-    assert!(printed.starts_with("of no delivery of ours"), "{printed}");
+    assert!(printed.starts_with("of no delivery"), "{printed}");
     assert_eq!(world.list(&[])[0]["state"], "queued");
     world.relay.set(Script::default());
     world.send(AFTER_JUNE_1);

@@ -147,12 +147,12 @@ fn a_run_that_is_stopped_says_so_at_once_and_ends_with_a_finding() {
         without_warnings(&err),
         @"landmarc: stopping: messages under way may end (10 s at most)"
     );
-    assert!(
-        out.ends_with(
-            "1 delivery still to be sent (landmarc outbox list)\nstopped before the end; nothing is lost\n"
-        ),
-        "{out}"
-    );
+    insta::assert_snapshot!(out, @"
+    2026-06-01: 1 report about 1 message, 2 deliveries
+    deliveries: 1 delivered
+    1 delivery still to be sent (landmarc outbox list)
+    stopped before the end; nothing is lost
+    ");
 }
 
 #[test]
@@ -216,12 +216,10 @@ fn a_run_is_told_in_plain_words_and_a_quiet_one_not_at_all_when_all_is_well() {
         "{dry}"
     );
     let absent = world.outbox(&[&send[..], &["--domain", "nix.example"]].concat());
-    assert_eq!(
-        (absent.code, without_warnings(&absent.stderr).as_str()),
-        (
-            0,
-            "landmarc: 2026-06-01: no mail was counted for the DMARC Policy Domain nix.example\n"
-        )
+    assert_eq!(absent.code, 0);
+    insta::assert_snapshot!(
+        without_warnings(&absent.stderr),
+        @"landmarc: 2026-06-01: no mail was counted for the DMARC Policy Domain nix.example"
     );
     insta::assert_snapshot!(world.outbox(&send).stdout, @"
         2026-06-01: 1 report about 1 message, 1 delivery; 2 domains get no report (landmarc outbox due --day 2026-06-01 tells why)
@@ -241,9 +239,7 @@ fn a_run_is_told_in_plain_words_and_a_quiet_one_not_at_all_when_all_is_well() {
     let printed = world.outbox(&[&send[..], &["--quiet"]].concat());
     assert_eq!(printed.code, 1);
     assert!(
-        printed
-            .stdout
-            .contains("the first that was given up: RCPT: 550 5.1.1 no such user\n"),
+        printed.stdout.contains("given up: RCPT: 550 5.1.1"),
         "{}",
         printed.stdout
     );

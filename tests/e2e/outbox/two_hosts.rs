@@ -267,8 +267,11 @@ fn assert_bounce(site: &Site, message: &RelayedMessage) {
     let line = ["bounce", "--recipient", &message.mail_from, "--now", now];
     let read = site.world.outbox_reading(&line, bounce(message).as_bytes());
     assert_eq!(read.code, 0, "{}", read.stderr);
-    let said = "dmarc@b.example given up, nothing more until 2026-06-03";
-    assert!(read.stdout.contains(said), "{}", read.stdout);
+    assert!(
+        read.stdout.contains("dmarc@b.example given up"),
+        "{}",
+        read.stdout
+    );
     let state = ("dmarc@b.example".to_owned(), "given_up".to_owned());
     assert_eq!(site.world.states(), [state]);
     let suppressed = site.world.outbox(&["suppress", "--list", "--json"]).json();

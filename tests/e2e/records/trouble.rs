@@ -98,12 +98,12 @@ fn a_store_that_cannot_be_read_is_told_with_the_remedy() {
     let said = |path: &Path| refused(&book, path, |arguments| landmarc(arguments));
 
     let absent = book.folder.path().join("absent.db");
-    let nothing_there = (
-        69,
-        "landmarc: nothing has been recorded at FILE: is the service running, with another store.directory?\n"
-            .to_owned(),
+    let nothing_there = said(&absent);
+    assert_eq!(nothing_there.0, 69);
+    insta::assert_snapshot!(
+        nothing_there.1,
+        @"landmarc: nothing has been recorded at FILE: is the service running, with another store.directory?"
     );
-    assert_eq!(said(&absent), nothing_there);
     assert_eq!(said(&book.path().join("below-a-file.db")), nothing_there);
     assert!(!absent.exists(), "reading makes nothing");
     let empty = book.folder.write("empty.db", "");
@@ -112,27 +112,26 @@ fn a_store_that_cannot_be_read_is_told_with_the_remedy() {
     let text = book
         .folder
         .write("text.db", "this is no database, and never was\n".repeat(100));
-    assert_eq!(
-        said(&text),
-        (
-            65,
-            "landmarc: \"FILE\" is no database, or its beginning is damaged\n  \
-             if it was the store: stop the service, move the file away, restore the last backup in its place; \
-             else name another data directory; the file is unchanged\n"
-                .to_owned()
-        )
-    );
+    let (code, printed) = said(&text);
+    assert_eq!(code, 65);
+    insta::assert_snapshot!(printed, @r#"
+    landmarc: "FILE" is no database, or its beginning is damaged
+      if it was the store: stop the service, move the file away, restore the last backup in its place; else name another data directory; the file is unchanged
+    "#);
     let mut octets = fs::read(book.path()).unwrap();
     octets.iter_mut().skip(4_096).for_each(|octet| *octet = 0xa5);
     let damaged = book.folder.write("damaged.db", &octets);
-    let damage = "landmarc: \"FILE\" holds a damaged page\n  \
-                  stop the service, move the file away, restore the last backup in its place\n";
     let path = damaged.display().to_string();
-    for command in [&["explain", "4ZQ0000001"][..], &["log"], &["store", "status"]] {
+    let printed = [&["explain", "4ZQ0000001"][..], &["log"], &["store", "status"]].map(|command| {
         let ran = landmarc([command, &["--store", &path]].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{command:?}");
-        assert_eq!(ran.stderr.replace(&path, "FILE"), damage, "{command:?}");
-    }
+        ran.stderr.replace(&path, "FILE")
+    });
+    insta::assert_snapshot!(printed[0], @r#"
+    landmarc: "FILE" holds a damaged page
+      stop the service, move the file away, restore the last backup in its place
+    "#);
+    assert!(printed.iter().all(|one| *one == printed[0]), "{printed:?}");
 }
 
 #[test]
@@ -157,10 +156,9 @@ fn a_store_of_a_later_version_is_left_alone() {
     let (code, printed) = refused(&book, &newer, |arguments| landmarc(arguments));
     assert_eq!(code, 65);
     assert!(
-        printed.starts_with("landmarc: \"FILE\" is at version 99 of the schema, this build knows"),
+        printed.starts_with("landmarc: \"FILE\" is at version 99 "),
         "{printed}"
     );
-    assert!(printed.ends_with("the file is unchanged\n"), "{printed}");
     let config = book.folder.write("landmarc.toml", "").display().to_string();
     let expired = landmarc([
         "store",

@@ -96,11 +96,7 @@ fn expiry_removes_what_the_settings_no_longer_keep() {
     let absent = book.file("absent.db");
     let ran = landmarc(["store", "expire", "--config", &config, "--store", &absent]);
     assert_eq!((ran.code, ran.stdout.as_str()), (69, ""));
-    assert!(
-        ran.stderr.contains("nothing has been recorded at"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("recorded at"), "{}", ran.stderr);
     assert!(!Path::new(&absent).exists());
 }
 
@@ -138,7 +134,7 @@ fn a_backup_is_a_store_like_any_other() {
     let nowhere = book.file("no/such/backup.db");
     let ran = book.run(&["store", "backup", &nowhere]);
     assert_eq!((ran.code, ran.stdout.as_str()), (69, ""));
-    assert!(ran.stderr.contains("No such file or directory"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("(os error 2)"), "{}", ran.stderr);
     assert!(
         ran.stderr.contains(&format!("{nowhere:?}")) && !ran.stderr.contains("partial"),
         "{}",
@@ -146,10 +142,9 @@ fn a_backup_is_a_store_like_any_other() {
     );
     let ran = book.run(&["store", "backup", "-"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (64, ""));
-    assert!(
-        ran.stderr.contains("goes to a file, not to standard output"),
-        "{}",
-        ran.stderr
+    insta::assert_snapshot!(
+        ran.stderr,
+        @"landmarc: a backup is a database and goes to a file, not to standard output: name one"
     );
 }
 
@@ -162,7 +157,7 @@ fn a_backup_never_takes_the_place_of_its_store() {
     for to in [book.store(), format!("{}-wal", book.store()), link] {
         let ran = book.run(&["store", "backup", &to]);
         assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{to}");
-        assert!(ran.stderr.contains("is the store itself"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("the store itself"), "{}", ran.stderr);
     }
     assert_eq!(
         Reader::open(book.path()).unwrap().status().unwrap().observations,

@@ -33,7 +33,7 @@ fn g9_g10_what_goes_to_strangers_and_what_is_lost() {
     let refused = site.reports_to(&relay);
     let printed = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
-        printed.contains("failed to send report for stranger.example to dmarc@elsewhere.example"),
+        printed.contains("stranger.example to dmarc@elsewhere.example"),
         "{printed}"
     );
     assert!(relay.messages().is_empty());

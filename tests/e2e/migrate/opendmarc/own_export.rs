@@ -44,17 +44,14 @@ fn o8_what_a_host_has_exported_is_not_counted_by_it_again() {
     ];
     let printed = landmarc(words);
     assert_eq!(printed.code, 0, "{}", printed.stderr);
-    assert!(
-        printed
-            .stdout
-            .contains("1 are in the store already: this host exported them\n"),
-        "{}",
-        printed.stdout
-    );
+    insta::assert_snapshot!(printed.stdout, @"
+    imported 0 messages, 1 exported by this host
+    1 are in the store already: this host exported them
+    ");
     let import = ["opendmarc-import", "--verbose", "--settings", ours.settings()];
     let ran = landmarc_reading(&import, &fs::read(&own).unwrap());
     assert!(
-        ran.code == 0 && ran.stderr.contains("0 new, 1 exported by this host"),
+        ran.code == 0 && ran.stderr.contains("0 new, 1 exported"),
         "{}",
         ran.stderr
     );
@@ -74,8 +71,7 @@ fn a_record_of_the_future_is_broken_and_told_with_its_line() {
     let ran = ours.migrate(&["--history", shown(&history)]);
     assert_eq!(ran.code, 65, "{}{}", ran.stdout, ran.stderr);
     assert!(
-        ran.stderr
-            .contains("line 21: received: 9999999999 is more than a day ahead of now\n  "),
+        ran.stderr.contains("line 21: received: 9999999999 "),
         "{}",
         ran.stderr
     );
@@ -110,7 +106,10 @@ fn t5_a_history_file_that_cannot_be_is_told_of() {
     );
     let spool = import(shown(directory));
     assert_eq!(spool.code, 66);
-    assert!(spool.stderr.contains("this is a directory"), "{}", spool.stderr);
+    insta::assert_snapshot!(
+        spool.stderr.replace(shown(directory), "DIR"),
+        @"opendmarc-importstats: DIR: this is a directory, and no history file"
+    );
     assert_eq!(in_it(), before, "nothing was renamed");
 }
 
@@ -147,7 +146,7 @@ fn t3_opendmarc_expire_names_its_database_and_what_goes_unreported() {
         gone.contains(&format!("{day}: its mail goes unreported")),
         "{gone}"
     );
-    assert!(gone.contains("1 row(s) of the tally deleted"), "{gone}");
+    assert!(gone.contains("1 row(s) of the tally"), "{gone}");
 }
 
 /// Days that no calendar has between them, letters that nobody could find, a database that nobody reads.

@@ -40,7 +40,7 @@ fn t1_opendmarc_import_takes_its_flags() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("messages: 1 new"), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("name no database any more") && !ran.stderr.contains("wr0ng"),
+        ran.stderr.contains("name no database") && !ran.stderr.contains("wr0ng"),
         "{}",
         ran.stderr
     );
@@ -53,11 +53,7 @@ fn t1_opendmarc_import_takes_its_flags() {
         shown(&file),
     ]);
     assert_eq!(ran.code, 65);
-    assert!(
-        ran.stderr.contains("line 7: spf: \"x\" is not a result"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("line 7: spf: \"x\""), "{}", ran.stderr);
     let again = landmarc_reading(&line, record().as_bytes());
     assert!(
         again.stderr.contains("messages: 0 new, 1 counted before"),
@@ -170,11 +166,7 @@ fn t5_opendmarc_importstats_removes_only_what_is_in_the_tally() {
     .unwrap();
     let done = import();
     assert_eq!(done.code, 65, "{}", done.stderr);
-    assert!(
-        done.stderr.contains("is not whole and left out"),
-        "{}",
-        done.stderr
-    );
+    assert!(done.stderr.contains("is not whole"), "{}", done.stderr);
     let [kept] = <[String; 1]>::try_from(files()).unwrap();
     assert!(
         kept.starts_with("opendmarc.dat.OLD.") && done.stdout.contains(&kept),
@@ -201,7 +193,7 @@ fn t5_a_history_file_that_somebody_has_locked_stays_and_is_listed() {
     let option = format!("--history-file={}", history.display());
     let done = landmarc(["opendmarc-importstats", "--settings", ours.settings(), &option]);
     assert_eq!(done.code, 69, "{}", done.stderr);
-    assert!(done.stderr.contains("is still being written"), "{}", done.stderr);
+    assert!(done.stderr.contains("still being written"), "{}", done.stderr);
     let kept = fs::read_dir(ours.folder().join("spool")).unwrap().next().unwrap();
     let kept = kept.unwrap().path();
     assert_eq!(fs::read_to_string(&kept).unwrap(), record());

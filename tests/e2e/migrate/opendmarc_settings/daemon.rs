@@ -237,11 +237,7 @@ fn p3_started_again_until_it_is_too_often() {
     kill(again.unwrap(), Signal::SIGKILL).unwrap();
     let ended = wait_for(|| watcher.try_wait().ok().flatten());
     assert_eq!(ended.and_then(|status| status.code()), Some(69), "{}", log());
-    assert!(
-        log().contains("terminated with signal 9; maximum restart count exceeded"),
-        "{}",
-        log()
-    );
+    assert!(log().contains("signal 9; maximum restart count"), "{}", log());
     // L1, L2: where it listens, and what it was started with.
     assert!(
         log().contains(&format!("milter socket inet:127.0.0.1:{}", site.port)),
