@@ -2,12 +2,29 @@
 
 use std::io::Read as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use landmarc_observation::TallyRow;
+use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::limits::MAX_TRACE;
+use crate::prepared::PreparedOutcome;
+use crate::sql::{SqlError, SqlRow, SqlValue, row};
+
+/// The columns of a policy configuration.
+pub(crate) const PUBLISHED: &str =
+    "p, sp, np, adkim, aspf, fo, testing, discovery_method, rua, ruf, problems, psd";
+/// The columns of an outcome, but for the policy domain.
+pub(crate) const OUTCOME: &str = "author_domain, spf, dkim, arc, dmarc, policy, disposition, action, \
+                                  enforced_action, overrides, rule, cause";
+
+/// The columns of an observation and its outcome, behind which the policy domain is to be asked for.
+pub(crate) const OBSERVATION: &str = "o.at_ms, o.queue_id, o.short_id, o.client, o.questions, o.ms, \
+    c.author_domain, c.spf, c.dkim, c.arc, c.dmarc, c.policy, c.disposition, c.action, c.enforced_action, \
+    c.overrides, c.rule, c.cause";
+/// The place of the first column behind all these.
+pub(crate) const AFTER_OBSERVATION: usize = 19;
 
 /// The bits of the column `aligned`.
 const DKIM: u8 = 1;
@@ -16,6 +33,91 @@ const INCIDENTAL: u8 = 4;
 
 /// How much traces are compressed: higher levels win a few percent and cost twice the time.
 const COMPRESSION: flate2::Compression = flate2::Compression::new(6);
+
+/// What stands in the columns [`PUBLISHED`].
+pub(crate) fn published_values(published: &PublishedPolicy) -> Vec<SqlValue<'_>> {
+    row![
+        &published.p,
+        &published.sp,
+        published.np.as_deref(),
+        &published.adkim,
+        &published.aspf,
+        &published.fo,
+        published.testing,
+        &published.discovery_method,
+        list(&published.rua),
+        list(&published.ruf),
+        list(&published.problems),
+        published.psd,
+    ]
+}
+
+/// The policy configuration in the columns [`PUBLISHED`], of which this is the place of the first.
+pub(crate) fn read_published(row: &SqlRow, first: usize) -> Result<PublishedPolicy, SqlError> {
+    let list = |place| read_list(row.text(place)?).ok_or(SqlError::Damaged(place));
+    Ok(PublishedPolicy {
+        p: row.get(first)?,
+        sp: row.get(first + 1)?,
+        np: row.get(first + 2)?,
+        adkim: row.get(first + 3)?,
+        aspf: row.get(first + 4)?,
+        fo: row.get(first + 5)?,
+        testing: row.get(first + 6)?,
+        discovery_method: row.get(first + 7)?,
+        rua: list(first + 8)?,
+        ruf: list(first + 9)?,
+        problems: list(first + 10)?,
+        psd: row.get(first + 11)?,
+    })
+}
+
+/// What stands in the columns [`OUTCOME`].
+pub(crate) fn outcome_values(outcome: &PreparedOutcome) -> Vec<SqlValue<'_>> {
+    row![
+        outcome.author_domain.as_deref().map(reversed),
+        &outcome.spf,
+        &outcome.dkim,
+        &outcome.arc,
+        &outcome.dmarc,
+        outcome.policy.as_deref(),
+        &outcome.disposition,
+        &outcome.action,
+        &outcome.enforced_action,
+        list(&outcome.overrides),
+        outcome.rule.as_deref(),
+        &outcome.cause,
+    ]
+}
+
+/// What [`OBSERVATION`] asks for, and the policy domain: without trace and row.
+pub(crate) fn read_observation(row: &SqlRow) -> Result<Observation, SqlError> {
+    let client: Option<Vec<u8>> = row.get(3)?;
+    let client = client.map(|octets| read_address(&octets).ok_or(SqlError::Damaged(3)));
+    let author: Option<String> = row.get(6)?;
+    Ok(Observation {
+        at_ms: row.get(0)?,
+        queue_id: row.get(1)?,
+        id: row.get(2)?,
+        client: client.transpose()?,
+        questions: row.get(4)?,
+        ms: row.get(5)?,
+        author_domain: author.as_deref().map(unreversed),
+        spf: row.get(7)?,
+        dkim: row.get(8)?,
+        arc: row.get(9)?,
+        dmarc: row.get(10)?,
+        policy: row.get(11)?,
+        disposition: row.get(12)?,
+        action: row.get(13)?,
+        enforced_action: row.get(14)?,
+        overrides: read_list(row.text(15)?).ok_or(SqlError::Damaged(15))?,
+        rule: row.get(16)?,
+        cause: row.get(17)?,
+        policy_domain: row.get(18)?,
+        trace: Arc::default(),
+        row: None,
+    })
+}
 
 /// What is aligned in a row, and whether it is report traffic.
 pub(crate) fn aligned(row: &TallyRow) -> u8 {

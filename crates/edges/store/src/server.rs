@@ -9,7 +9,7 @@
 //! * `errors` puts what goes wrong into words, each with a remedy.
 //! * `migrations` makes the tables, on command only: the user of the service needs no right to make any.
 //! * `apply` writes what hosts recorded, each entry once: `fold` puts together what some of them write, `tables` and `upsert` add
-//!   many rows at a time, `known` remembers what is there already, `hosts` and `numbers` what has come from whom, `late` what came after
+//!   many rows at a time, `known` remembers what is there already, `hosts` what has come from whom, `late` what came after
 //!   the report.
 //! * `tally`, `reporting`, `log` and `status` read; `import` adds what other programs counted; `expire` removes, and `lock`
 //!   keeps it apart from those who write.
@@ -27,7 +27,7 @@ mod errors;
 mod expire;
 mod fold;
 mod grants;
-pub(crate) mod hosts;
+mod hosts;
 pub(crate) mod import;
 mod known;
 mod late;
@@ -35,7 +35,6 @@ mod lock;
 mod log;
 mod many;
 mod migrations;
-mod numbers;
 mod options;
 mod phrase;
 mod pool;

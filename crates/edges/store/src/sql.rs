@@ -67,14 +67,15 @@ pub(crate) trait Sql {
     }
 }
 
-impl dyn Sql + '_ {
+/// What is asked in a transaction, made of [`Sql::each`].
+pub(crate) trait SqlQueries: Sql {
     /// Whether reading may end at any row, and has cost nothing beyond it. A server has sent everything by then.
-    pub(crate) fn streams(&self) -> bool {
+    fn streams(&self) -> bool {
         !self.same_domain()
     }
 
     /// The rows of an answer, read one by one.
-    pub(crate) fn rows<T>(
+    fn rows<T>(
         &self,
         sql: &str,
         values: &[SqlValue<'_>],
@@ -89,7 +90,7 @@ impl dyn Sql + '_ {
     }
 
     /// The first row of an answer, if it has one.
-    pub(crate) fn row<T>(
+    fn row<T>(
         &self,
         sql: &str,
         values: &[SqlValue<'_>],
@@ -104,16 +105,18 @@ impl dyn Sql + '_ {
     }
 
     /// Whether the answer has any row.
-    pub(crate) fn exists(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<bool, SqlError> {
+    fn exists(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<bool, SqlError> {
         Ok(self.row(sql, values, |_| Ok(()))?.is_some())
     }
 
     /// The one number that is the answer.
-    pub(crate) fn count(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, SqlError> {
+    fn count(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, SqlError> {
         let counted = self.row(sql, values, |row| row.get(0))?;
         counted.ok_or(SqlError::Damaged(0))
     }
 }
+
+impl<S: Sql + ?Sized> SqlQueries for S {}
 
 /// The values of a statement, in order.
 macro_rules! values {
@@ -122,6 +125,35 @@ macro_rules! values {
     };
 }
 pub(crate) use values;
+
+/// The values of a row, in the order of its columns.
+macro_rules! row {
+    ($($value:expr),* $(,)?) => {
+        vec![$($crate::sql::SqlValue::from($value)),*]
+    };
+}
+pub(crate) use row;
+
+/// A count as the database holds it.
+pub(crate) fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// How many rows there may be.
+pub(crate) fn limit(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+/// The statement that adds a row with so many values to a table.
+pub(crate) fn insert_into(table: &str, columns: &str, values: usize) -> String {
+    format!("INSERT INTO {table} ({columns}) VALUES ({})", marks(1, values))
+}
+
+/// `?3, ?4` for two from 3 on.
+pub(crate) fn marks(first: usize, count: usize) -> String {
+    let marks = (first..first + count).map(|number| format!("?{number}"));
+    marks.collect::<Vec<_>>().join(", ")
+}
 
 impl SqlRow {
     pub(crate) fn new(values: Vec<SqlValue<'static>>) -> Self {
@@ -260,6 +292,12 @@ impl From<Option<String>> for SqlValue<'_> {
 impl<'a> From<&'a [u8]> for SqlValue<'a> {
     fn from(octets: &'a [u8]) -> Self {
         Self::Octets(Some(octets.into()))
+    }
+}
+
+impl<'a> From<Option<&'a [u8]>> for SqlValue<'a> {
+    fn from(octets: Option<&'a [u8]>) -> Self {
+        Self::Octets(octets.map(Cow::Borrowed))
     }
 }
 

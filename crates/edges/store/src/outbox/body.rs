@@ -3,7 +3,7 @@
 use super::statement::{insert_into, integer, same_domain, time};
 use crate::limits::MAX_BODY;
 use crate::model::ReportNumber;
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlQueries, values};
 
 /// Octets written in one transaction: about 10 ms, the disk not counted.
 pub(super) const AT_ONCE: usize = 1 << 20;

@@ -7,7 +7,7 @@ use super::statement::{integer, same_domain, time};
 use super::{list, suppression};
 use crate::limits::{MAX_CLAIM, MAX_OWNERS};
 use crate::model::{Claim, Claims, DeliveryNumber, Lease, Suppression};
-use crate::sql::{Sql, SqlError, SqlRow, SqlValue, values};
+use crate::sql::{Sql, SqlError, SqlQueries, SqlRow, SqlValue, values};
 
 /// Deliveries that a server is asked for at once.
 const PAGE: usize = 500;

@@ -1,10 +1,11 @@
 //! Which days were reported about, and which policy domains got nothing.
 
 use super::check::reason;
-use super::statement::{self, integer, time};
+use super::statement::{integer, time};
 use crate::limits::MAX_SKIPPED;
 use crate::model::{Day, DayCounts, DayState};
-use crate::sql::{Sql, SqlError, SqlRow, values};
+use crate::sql;
+use crate::sql::{Sql, SqlError, SqlQueries, SqlRow, values};
 
 const COLUMNS: &str = "day, began_ms, done_ms, domains, reports, messages, skipped";
 
@@ -37,7 +38,7 @@ pub(super) fn state(sql: &dyn Sql, day: Day) -> Result<DayState, SqlError> {
 /// The last days first.
 pub(crate) fn all(sql: &dyn Sql, limit: usize) -> Result<Vec<(Day, DayState)>, SqlError> {
     let last = format!("SELECT {COLUMNS} FROM reported_day ORDER BY day DESC LIMIT ?1");
-    sql.rows(&last, values![statement::limit(limit)], day_of)
+    sql.rows(&last, values![sql::limit(limit)], day_of)
 }
 
 fn day_of(row: &SqlRow) -> Result<(Day, DayState), SqlError> {
@@ -95,7 +96,7 @@ pub(super) fn skip(sql: &dyn Sql, day: Day, skipped: &[(String, String)]) -> Res
 /// Policy domains without a report, in alphabetical order.
 pub(crate) fn skipped(sql: &dyn Sql, day: Day, limit: usize) -> Result<Vec<(String, String)>, SqlError> {
     let lines = "SELECT policy_domain, reason FROM skipped WHERE day = ?1 ORDER BY policy_domain LIMIT ?2";
-    sql.rows(lines, values![day.0, statement::limit(limit)], |row| {
+    sql.rows(lines, values![day.0, sql::limit(limit)], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })
 }

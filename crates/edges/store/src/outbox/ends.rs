@@ -3,9 +3,9 @@
 //! MariaDB sees what the assignments before one have made of a row, SQLite and PostgreSQL what was there: here each
 //! column is used before it is changed, so that it makes no difference.
 
-use super::statement::{integer, limit, same_domain, time};
+use super::statement::{integer, same_domain, time};
 use crate::model::{DeliveryNumber, DeliveryState, Resend};
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlQueries, limit, values};
 
 /// Ends it in a state that it is not in yet, whoever has the lease; whether it was not. A delivery that was
 /// taken over is there even when it was given up meanwhile: forgetting it would send it again. One that came

@@ -3,7 +3,7 @@
 use super::statement::{integer, time};
 use crate::limits::MAX_OWNERS;
 use crate::model::Lease;
-use crate::sql::{Sql, SqlError, SqlRow, values};
+use crate::sql::{Sql, SqlError, SqlQueries, SqlRow, values};
 
 /// Takes it, or renews it; none when somebody else has it. Leases that ran out are forgotten, whatever their
 /// names: the one who had it gets it again like anybody else.

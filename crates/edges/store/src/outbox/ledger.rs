@@ -4,7 +4,7 @@ use super::days;
 use super::statement::{insert_into, integer};
 use crate::digest::Digest;
 use crate::model::{Day, Import, Imported};
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlQueries, values};
 
 /// Most keys forgotten in one step of expiry.
 const ROWS: i64 = 2_000;

@@ -1,12 +1,12 @@
 //! Reading deliveries and reports.
 
 use super::check::host_of;
-use super::statement::{integer, limit, same_domain, time};
+use super::statement::{integer, same_domain, time};
 use crate::model::{
     Day, DeliveriesAbout, Delivery, DeliveryNumber, DeliveryState, Lease, OutboxCounts, OutboxFilter,
     OutboxStatus, Report, ReportKind, ReportNumber,
 };
-use crate::sql::{Sql, SqlError, SqlRow, SqlValue, values};
+use crate::sql::{Sql, SqlError, SqlQueries, SqlRow, SqlValue, limit, values};
 
 /// The columns of a report, in the order that [`report_of`] reads them.
 const REPORT: &str = "r.id, r.kind, r.report_id, r.policy_domain, r.day, r.begin_s, r.end_s, r.configuration, r.part, \

@@ -4,7 +4,7 @@ use super::body;
 use super::check::{host_of, once_each};
 use super::statement::{insert_into, integer, time};
 use crate::model::{NewDelivery, NewReport, Put, ReportKind, ReportNumber, as_integer};
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlQueries, values};
 
 /// Which of them are there already.
 pub(super) fn known(sql: &dyn Sql, reports: &[NewReport]) -> Result<Vec<bool>, SqlError> {

@@ -2,10 +2,9 @@
 
 use serde_json::Value;
 
-use super::statement::limit;
 use crate::limits::MAX_REDIRECTIONS;
 use crate::model::{Redirection, as_integer};
-use crate::sql::{Sql, SqlError, SqlRow, values};
+use crate::sql::{Sql, SqlError, SqlQueries, SqlRow, limit, values};
 
 /// In place of what was said before.
 pub(super) fn set(sql: &dyn Sql, redirection: &Redirection) -> Result<(), SqlError> {

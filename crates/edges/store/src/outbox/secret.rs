@@ -1,6 +1,6 @@
 //! Secrets that are made once and stay.
 
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlQueries, values};
 
 pub(super) fn read(sql: &dyn Sql, name: &str) -> Result<Option<[u8; 32]>, SqlError> {
     sql.row(

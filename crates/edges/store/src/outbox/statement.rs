@@ -1,7 +1,7 @@
 //! What statements about reports are put together of.
 
 use crate::model::as_integer;
-use crate::sql::{Sql, SqlValue};
+use crate::sql::{Sql, SqlValue, insert_into as insert_row};
 
 /// What two tables are joined by beside a number, to be written behind it: on servers all that is about one policy
 /// domain is in one place, and nothing is looked for in others (decision D16). SQLite has but one place.
@@ -26,22 +26,12 @@ pub(super) fn insert_into<'a>(
         columns.push("policy_domain");
         values.push(policy_domain.into());
     }
-    let marks: Vec<_> = (1..=values.len()).map(|place| format!("?{place}")).collect();
-    let (columns, marks) = (columns.join(", "), marks.join(", "));
-    (
-        format!("INSERT INTO {table} ({columns}) VALUES ({marks})"),
-        values,
-    )
+    (insert_row(table, &columns.join(", "), values.len()), values)
 }
 
 /// A number of ours as the database holds it; one past its range is the number of nothing.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(-1)
-}
-
-/// How many rows there may be.
-pub(super) fn limit(most: usize) -> i64 {
-    i64::try_from(most).unwrap_or(i64::MAX)
 }
 
 /// A time of this host as the database holds it, on the clock of that.

@@ -4,7 +4,7 @@ use super::check::host_of;
 use super::statement::{integer, time};
 use crate::limits::MAX_SUPPRESSIONS;
 use crate::model::{BounceSuppression, Origin, Strikes, Suppression, as_integer};
-use crate::sql::{Sql, SqlError, SqlRow, values};
+use crate::sql::{Sql, SqlError, SqlQueries, SqlRow, values};
 
 const COLUMNS: &str = "destination, reason, origin, since_ms, until_ms, strikes";
 

@@ -7,7 +7,7 @@ use super::{claim, ends, lease, list, put};
 use crate::model::{
     Claim, Claims, Day, DeliveryNumber, DeliveryState, NewDelivery, NewReport, Put, ReportKind,
 };
-use crate::sql::{Sql, SqlError, SqlRow, SqlValue, values};
+use crate::sql::{Sql, SqlError, SqlQueries, SqlRow, SqlValue, values};
 use crate::sqlite::in_memory;
 
 /// Ten minutes, by which the clock of a host is wrong.

@@ -3,7 +3,7 @@
 use super::statement::same_domain;
 use super::{body, suppression};
 use crate::model::{Day, OutboxExpired, OutboxRetention, as_integer};
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlQueries, values};
 
 /// Most rows removed in one step.
 const ROWS: i64 = 200;

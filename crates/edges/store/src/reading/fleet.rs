@@ -2,7 +2,9 @@
 
 use super::{Reader, StoreConnection};
 use crate::error::StoreError;
+use crate::hosts;
 use crate::model::{HostStatus, SpoolStatus, by_name};
+use crate::sqlite::FLEET;
 
 impl Reader {
     /// The hosts that have handed over what they recorded, one of each name, in alphabetical order.
@@ -10,10 +12,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn hosts(&self) -> Result<Vec<HostStatus>, StoreError> {
-        let all = match &self.inner {
-            StoreConnection::File(file) => file.hosts()?,
-            StoreConnection::Server(server) => crate::server::hosts::hosts(server)?,
-        };
+        let all = self.inner.since(FLEET, "read the hosts", hosts::all)?;
         Ok(by_name(all))
     }
 

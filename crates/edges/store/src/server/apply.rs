@@ -14,9 +14,10 @@ use super::known::KnownRows;
 use super::session::ServerSession;
 use super::{DatabaseServer, late, lock};
 use crate::error::StoreError;
+use crate::hosts::progress;
 use crate::model::{Applied, Day, Heartbeat, HostId, HostProgress};
 use crate::spool::{Closed, Segment};
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{SqlError, SqlQueries, values};
 
 /// Messages of one transaction, about: half a second of work for the server.
 const MESSAGES: usize = 20_000;
@@ -60,7 +61,7 @@ impl Applier {
     /// The highest number of a host that is in; 0 when it is not known.
     pub(crate) fn highest(&self, host: HostId) -> Result<u64, StoreError> {
         self.server.read("read the numbers of a host", |session| {
-            hosts::highest(session, host)
+            Ok(progress(session, host)?.highest)
         })
     }
 
@@ -92,10 +93,7 @@ impl Applier {
         });
         let (more, learnt) = done.inspect_err(|_| self.known.forget())?;
         learnt.remember_in(&mut self.known);
-        applied.new_batches += more.new_batches;
-        applied.known_batches += more.known_batches;
-        applied.messages = applied.messages.saturating_add(more.messages);
-        applied.of_reported_days = applied.of_reported_days.saturating_add(more.of_reported_days);
+        applied.add(more);
         Ok(())
     }
 
@@ -120,8 +118,7 @@ pub(super) fn make_day(
 ) -> Result<(), StoreError> {
     if server.engine() == ServerEngine::PostgreSql && !known.has_day(parent, day) {
         server.transact("make room for a day", |session| {
-            let sql: &dyn Sql = session;
-            sql.exists(
+            session.exists(
                 "SELECT landmarc_add_day(?1, CAST(?2 AS INTEGER))",
                 values![parent, day.0],
             )
@@ -171,11 +168,11 @@ fn write(
     let mut applied = Applied::default();
     let mut work = Work::new(session.engine());
     for entry in entries {
-        if host.numbers.has_any(entry.first, entry.last) {
+        if host.known.numbers.has_any(entry.first, entry.last) {
             applied.known_batches += 1;
             continue;
         }
-        host.numbers.note(entry.first, entry.last);
+        host.known.numbers.note(entry.first, entry.last);
         applied.new_batches += 1;
         applied.messages = applied.messages.saturating_add(entry.messages);
         work.add(entry, known);

@@ -19,6 +19,14 @@ impl ServerEngine {
             Self::MariaDb => 3306,
         }
     }
+
+    /// Its clock in a statement, in milliseconds since the epoch.
+    pub(super) fn clock(self) -> &'static str {
+        match self {
+            Self::PostgreSql => "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)",
+            Self::MariaDb => "CAST(floor(unix_timestamp(now(3)) * 1000) AS SIGNED)",
+        }
+    }
 }
 
 impl fmt::Display for ServerEngine {

@@ -12,7 +12,7 @@ use super::session::ServerSession;
 use super::{DatabaseServer, lock};
 use crate::error::StoreError;
 use crate::model::{Day, ExpiredRecords, Retention, as_integer, hour_of};
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlQueries, values};
 
 /// Most rows removed in one step.
 const ROWS: i64 = 2_000;
@@ -81,10 +81,9 @@ impl DatabaseServer {
 
 /// The days that a table has partitions of.
 fn partitions(session: &ServerSession, parent: &str) -> Result<Vec<Day>, SqlError> {
-    let sql: &dyn Sql = session;
     let text = "SELECT substr(relname, length(?1) + 2) FROM pg_class WHERE relispartition AND relkind = 'r' \
                 AND pg_table_is_visible(oid) AND starts_with(relname, ?1 || '_')";
-    let names = sql.rows(text, values![parent], |row| row.get::<String>(0))?;
+    let names = session.rows(text, values![parent], |row| row.get::<String>(0))?;
     // The default partition has no day.
     Ok(names
         .iter()
@@ -93,10 +92,9 @@ fn partitions(session: &ServerSession, parent: &str) -> Result<Vec<Day>, SqlErro
 }
 
 fn rows_of(session: &ServerSession, parent: &str, day: Day) -> Result<u64, SqlError> {
-    let sql: &dyn Sql = session;
     match parent {
-        "tally" => sql.count("SELECT count(*) FROM tally WHERE day = ?1", values![day.0]),
-        _ => sql.count(
+        "tally" => session.count("SELECT count(*) FROM tally WHERE day = ?1", values![day.0]),
+        _ => session.count(
             "SELECT count(*) FROM observation WHERE at_ms >= ?1 AND at_ms < ?2",
             values![as_integer(day.begins_ms()), as_integer(day.next().begins_ms())],
         ),
@@ -104,15 +102,13 @@ fn rows_of(session: &ServerSession, parent: &str, day: Day) -> Result<u64, SqlEr
 }
 
 fn drop_day(session: &ServerSession, parent: &str, day: Day) -> Result<bool, SqlError> {
-    let sql: &dyn Sql = session;
     let text = "SELECT landmarc_drop_day(?1, CAST(?2 AS INTEGER))";
-    let dropped = sql.row(text, values![parent, day.0], |row| row.get(0))?;
+    let dropped = session.row(text, values![parent, day.0], |row| row.get(0))?;
     Ok(dropped.unwrap_or(false))
 }
 
 /// One step; whether there may be more to do.
 fn step(session: &ServerSession, keep: &Retention, done: &mut ExpiredRecords) -> Result<bool, SqlError> {
-    let sql: &dyn Sql = session;
     if keep.by_time {
         let observations = remove_observations(session, keep)?;
         done.observations += observations;
@@ -120,7 +116,7 @@ fn step(session: &ServerSession, keep: &Retention, done: &mut ExpiredRecords) ->
             return Ok(true);
         }
     }
-    let oldest = sql.row("SELECT min(day) FROM tally_day", &[], |row| {
+    let oldest = session.row("SELECT min(day) FROM tally_day", &[], |row| {
         row.get::<Option<u32>>(0)
     })?;
     let oldest = oldest.flatten().map(Day);
@@ -197,9 +193,8 @@ fn remove_unused(
     oldest: Option<Day>,
     done: &mut ExpiredRecords,
 ) -> Result<bool, SqlError> {
-    let sql: &dyn Sql = session;
     // The oldest observation there is says what is used: fewer may be kept than asked for. Without any, nothing is.
-    let observed = sql.row("SELECT min(at_ms) FROM observation", &[], |row| {
+    let observed = session.row("SELECT min(at_ms) FROM observation", &[], |row| {
         row.get::<Option<u64>>(0)
     })?;
     let observed = observed.flatten().map_or(Day(u32::MAX), Day::at);

@@ -10,14 +10,13 @@ use super::known::{Kind, KnownRows};
 use super::session::ServerSession;
 use super::tables::{DAYS, IMPORTED, OBSERVATIONS, OUTCOMES, PUBLISHED, ROWS, RULES, TALLY, TRACES};
 use super::upsert::Table;
-use super::wire::BulkColumn;
-use crate::columns::{Compressor, address, aligned, list, reversed};
+use crate::columns::{Compressor, address, aligned, list, outcome_values, published_values};
 use crate::digest::Digest;
 use crate::folded::Hits;
 use crate::model::{Day, as_integer};
 use crate::prepared::{CountedRow, KeptObservation, PreparedOutcome, published_digest};
 use crate::spool::Closed;
-use crate::sql::{Sql as _, SqlError, values};
+use crate::sql::{Sql as _, SqlError, integer, row, values};
 
 /// Parts of a millisecond in `published.first`.
 const SHIFT: i64 = 1_024;
@@ -188,22 +187,24 @@ impl<'a> Work<'a> {
 
     /// Writes what counts refer to.
     pub(super) fn write_rows(&self, session: &ServerSession) -> Result<(), SqlError> {
-        self.write_published(session)?;
+        let published = self.published.iter().map(|((domain, digest), published)| {
+            let mut row = row![&**domain, &digest[..], published.first, published.last_day.0];
+            row.extend(published_values(published.policy));
+            row
+        });
+        PUBLISHED.add(session, published)?;
         self.write_reporting_rows(session)?;
-        DAYS.add(session, &[integers(self.new_days.iter().map(|day| day.0.into()))])
+        DAYS.add(session, self.new_days.iter().map(|day| row![day.0]))
     }
 
     /// Writes the counts. They come last: others who count the same rows wait until this transaction has ended.
     pub(super) fn write_counts(&self, session: &ServerSession) -> Result<(), SqlError> {
         self.write_tally(session, &TALLY)?;
-        let rules = || self.rules.iter();
-        let columns = [
-            texts(rules().map(|(name, _)| Some(&**name))),
-            integers(rules().map(|(_, hits)| integer(hits.count))),
-            integers(rules().map(|(_, hits)| as_integer(hits.first_ms))),
-            integers(rules().map(|(_, hits)| as_integer(hits.last_ms))),
-        ];
-        RULES.add(session, &columns)
+        let rules = self.rules.iter().map(|(name, hits)| {
+            let (first, last) = (as_integer(hits.first_ms), as_integer(hits.last_ms));
+            row![&**name, integer(hits.count), first, last]
+        });
+        RULES.add(session, rules)
     }
 
     /// Writes counts that come by way of imports: their sums have a limit of their own.
@@ -212,67 +213,31 @@ impl<'a> Work<'a> {
     }
 
     fn write_tally(&self, session: &ServerSession, table: &Table) -> Result<(), SqlError> {
-        let tally = || self.tally.iter();
-        let columns = [
-            texts(tally().map(|((domain, ..), _)| Some(&**domain))),
-            integers(tally().map(|((_, day, _), _)| day.0.into())),
-            octets(tally().map(|((.., row), _)| Some(row.as_slice()))),
-            integers(tally().map(|(_, count)| integer(*count))),
-        ];
-        table.add(session, &columns)
-    }
-
-    fn write_published(&self, session: &ServerSession) -> Result<(), SqlError> {
-        let all = || self.published.values().map(|published| published.policy);
-        let text = |of: fn(&PublishedPolicy) -> Option<&str>| texts(all().map(of));
-        let lists = |of: fn(&PublishedPolicy) -> &Vec<String>| owned(all().map(|policy| list(of(policy))));
-        let columns = [
-            texts(self.published.keys().map(|(domain, _)| Some(&**domain))),
-            octets(self.published.keys().map(|(_, digest)| Some(digest.as_slice()))),
-            integers(self.published.values().map(|published| published.first)),
-            integers(
-                self.published
-                    .values()
-                    .map(|published| published.last_day.0.into()),
-            ),
-            text(|policy| Some(&policy.p)),
-            text(|policy| Some(&policy.sp)),
-            text(|policy| policy.np.as_deref()),
-            text(|policy| Some(&policy.adkim)),
-            text(|policy| Some(&policy.aspf)),
-            text(|policy| Some(&policy.fo)),
-            integers(all().map(|policy| policy.testing.into())),
-            text(|policy| Some(&policy.discovery_method)),
-            lists(|policy| &policy.rua),
-            lists(|policy| &policy.ruf),
-            lists(|policy| &policy.problems),
-            integers(all().map(|policy| policy.psd.into())),
-        ];
-        PUBLISHED.add(session, &columns)
+        let tally = self.tally.iter();
+        let tally =
+            tally.map(|((domain, day, digest), count)| row![&**domain, day.0, &digest[..], integer(*count)]);
+        table.add(session, tally)
     }
 
     fn write_reporting_rows(&self, session: &ServerSession) -> Result<(), SqlError> {
-        let all = || self.rows.values().map(|(_, row, _)| *row);
-        let columns = [
-            texts(self.rows.keys().map(|(domain, _)| Some(&**domain))),
-            octets(self.rows.keys().map(|(_, digest)| Some(digest.as_slice()))),
-            integers(self.rows.values().map(|(day, ..)| day.0.into())),
-            octets(
-                self.rows
-                    .values()
-                    .map(|(.., published)| Some(published.0.as_slice())),
-            ),
-            BulkColumn::Octets(all().map(|row| Some(address(row.source_ip).into())).collect()),
-            integers(all().map(|row| aligned(row).into())),
-            texts(all().map(|row| Some(&*row.disposition))),
-            owned(all().map(|row| list(&row.reasons))),
-            texts(all().map(|row| Some(&*row.header_from))),
-            texts(all().map(|row| row.envelope_from.as_deref())),
-            texts(all().map(|row| row.envelope_to.as_deref())),
-            owned(all().map(|row| list(&row.dkim))),
-            owned(all().map(|row| list(&row.spf))),
-        ];
-        ROWS.add(session, &columns)
+        let rows = self.rows.iter().map(|((domain, digest), (day, row, published))| {
+            row![
+                &**domain,
+                &digest[..],
+                day.0,
+                &published.0[..],
+                address(row.source_ip),
+                aligned(row),
+                &row.disposition,
+                list(&row.reasons),
+                &row.header_from,
+                row.envelope_from.as_deref(),
+                row.envelope_to.as_deref(),
+                list(&row.dkim),
+                list(&row.spf),
+            ]
+        });
+        ROWS.add(session, rows)
     }
 
     /// Writes what is kept of the messages. `ordinal` is the host's, and so many of its observations came before.
@@ -284,7 +249,12 @@ impl<'a> Work<'a> {
     ) -> Result<(), SqlError> {
         self.write_observations(session, ordinal, before)?;
         self.write_traces(session)?;
-        self.write_outcomes(session)
+        let outcomes = self.outcomes.iter().map(|((key, digest), (day, outcome))| {
+            let mut row = row![&**key, &digest[..], day.0, outcome.policy_domain.is_some()];
+            row.extend(outcome_values(outcome));
+            row
+        });
+        OUTCOMES.add(session, outcomes)
     }
 
     /// No other host writes these rows: they come first.
@@ -292,83 +262,40 @@ impl<'a> Work<'a> {
         let origins = (before..).map(|count| ordinal * PLACES + count % PLACES);
         let mut all: Vec<_> = self.observations.iter().zip(origins).collect();
         all.sort_by(|((a, one), at), ((b, other), to)| (a, one.at_ms, at).cmp(&(b, other.at_ms, to)));
-        let kept = || all.iter().map(|((_, kept), _)| *kept);
-        let columns = [
-            texts(all.iter().map(|((key, _), _)| Some(&**key))),
-            integers(kept().map(|kept| as_integer(kept.at_ms))),
-            integers(all.iter().map(|(_, origin)| *origin)),
-            texts(kept().map(|kept| Some(&*kept.queue_id))),
-            texts(kept().map(|kept| Some(&*kept.short_id))),
-            BulkColumn::Octets(
-                kept()
-                    .map(|kept| kept.client.map(|ip| address(ip).into()))
-                    .collect(),
-            ),
-            octets(kept().map(|kept| Some(kept.outcome_digest.0.as_slice()))),
-            octets(kept().map(|kept| kept.trace.as_ref().map(|trace| trace.digest.0.as_slice()))),
-            integers(kept().map(|kept| kept.questions.into())),
-            integers(kept().map(|kept| kept.ms.into())),
-        ];
-        OBSERVATIONS.add(session, &columns)
-    }
-
-    fn write_outcomes(&self, session: &ServerSession) -> Result<(), SqlError> {
-        let all = || self.outcomes.values().map(|(_, outcome)| *outcome);
-        let text = |of: fn(&PreparedOutcome) -> Option<&str>| texts(all().map(of));
-        let columns = [
-            texts(self.outcomes.keys().map(|(key, _)| Some(&**key))),
-            octets(self.outcomes.keys().map(|(_, digest)| Some(digest.as_slice()))),
-            integers(self.outcomes.values().map(|(day, _)| day.0.into())),
-            integers(all().map(|outcome| outcome.policy_domain.is_some().into())),
-            BulkColumn::Texts(
-                all()
-                    .map(|outcome| {
-                        outcome
-                            .author_domain
-                            .as_deref()
-                            .map(|author| reversed(author).into())
-                    })
-                    .collect(),
-            ),
-            text(|outcome| Some(&outcome.spf)),
-            text(|outcome| Some(&outcome.dkim)),
-            text(|outcome| Some(&outcome.arc)),
-            text(|outcome| Some(&outcome.dmarc)),
-            text(|outcome| outcome.policy.as_deref()),
-            text(|outcome| Some(&outcome.disposition)),
-            text(|outcome| Some(&outcome.action)),
-            text(|outcome| Some(&outcome.enforced_action)),
-            owned(all().map(|outcome| list(&outcome.overrides))),
-            text(|outcome| outcome.rule.as_deref()),
-            text(|outcome| Some(&outcome.cause)),
-        ];
-        OUTCOMES.add(session, &columns)
+        let rows = all.into_iter().map(|((key, kept), origin)| {
+            row![
+                &**key,
+                as_integer(kept.at_ms),
+                origin,
+                &kept.queue_id,
+                &kept.short_id,
+                kept.client.map(address),
+                &kept.outcome_digest.0[..],
+                kept.trace.as_ref().map(|trace| &trace.digest.0[..]),
+                kept.questions,
+                kept.ms,
+            ]
+        });
+        OBSERVATIONS.add(session, rows)
     }
 
     /// A text that was told before is marked, where it is still there.
     fn write_traces(&self, session: &ServerSession) -> Result<(), SqlError> {
         let mut compressor = Compressor::new();
-        let mut texts_of_traces = Vec::new();
+        let mut rows = Vec::new();
         for ((key, digest), (day, text)) in &self.traces {
-            let day = i64::from(day.0);
             if let Some(text) = text {
                 let packed = compressor
                     .compressed(text)
                     .map_err(|error| SqlError::Other(error.into()))?;
-                texts_of_traces.push((&**key, digest.as_slice(), day, text.len() as u64, packed));
+                let size = integer(text.len() as u64);
+                rows.push(row![&**key, &digest[..], day.0, size, packed]);
             } else {
                 let sql = "UPDATE trace SET last_day = ?3 WHERE policy_domain = ?1 AND digest = ?2 AND last_day < ?3";
-                session.execute(sql, values![&**key, digest.as_slice(), day])?;
+                session.execute(sql, values![&**key, &digest[..], day.0])?;
             }
         }
-        let columns = [
-            texts(texts_of_traces.iter().map(|one| Some(one.0))),
-            octets(texts_of_traces.iter().map(|one| Some(one.1))),
-            integers(texts_of_traces.iter().map(|one| one.2)),
-            integers(texts_of_traces.iter().map(|one| integer(one.3))),
-            octets(texts_of_traces.iter().map(|one| Some(one.4.as_slice()))),
-        ];
-        TRACES.add(session, &columns)
+        TRACES.add(session, rows.into_iter())
     }
 
     /// A word as it will be in a key: PostgreSQL has no NUL, and what would be one there has to be one here.
@@ -395,25 +322,4 @@ fn place_of(outcome: &PreparedOutcome) -> &str {
 /// A trace is stored once for each of those.
 fn trace_digest(key: &str, digest: Digest) -> Digest {
     Digest::of(&[key.as_bytes(), &digest.0].concat())
-}
-
-/// A count as the database holds it.
-pub(super) fn integer(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn integers<'a>(values: impl Iterator<Item = i64>) -> BulkColumn<'a> {
-    BulkColumn::Integers(values.map(Some).collect())
-}
-
-fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> BulkColumn<'a> {
-    BulkColumn::Texts(values.map(|text| text.map(Cow::Borrowed)).collect())
-}
-
-fn owned<'a>(values: impl Iterator<Item = String>) -> BulkColumn<'a> {
-    BulkColumn::Texts(values.map(|text| Some(Cow::Owned(text))).collect())
-}
-
-fn octets<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> BulkColumn<'a> {
-    BulkColumn::Octets(values.map(|octets| octets.map(Cow::Borrowed)).collect())
 }

@@ -1,12 +1,10 @@
 //! What is counted on days that were reported about already.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use super::session::ServerSession;
-use super::wire::BulkColumn;
 use crate::model::Day;
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{SqlError, SqlQueries, row, values};
 
 /// How many of these messages come too late for a report.
 pub(super) fn of_reported_days(
@@ -44,9 +42,8 @@ enum Reported {
 }
 
 fn reported(session: &ServerSession, day: Day) -> Result<Reported, SqlError> {
-    let sql: &dyn Sql = session;
     let text = "SELECT done_ms FROM reported_day WHERE day = ?1";
-    let done = sql.row(text, values![day.0], |row| row.get::<Option<i64>>(0))?;
+    let done = session.row(text, values![day.0], |row| row.get::<Option<i64>>(0))?;
     Ok(match done {
         None => Reported::Not,
         Some(None) => Reported::InPart,
@@ -60,7 +57,7 @@ fn settled<'a>(
     day: Day,
     domains: impl Iterator<Item = &'a str>,
 ) -> Result<HashSet<String>, SqlError> {
-    let domains = BulkColumn::Texts(domains.map(|domain| Some(Cow::Borrowed(domain))).collect());
+    let domains: Vec<_> = domains.map(|domain| row![domain]).collect();
     let day = day.0;
     let mut settled = HashSet::new();
     for text in [

@@ -2,20 +2,19 @@
 
 use super::engine::ServerEngine;
 use super::session::ServerSession;
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlQueries, values};
 
 /// The lock on PostgreSQL. Whoever waits for it has a turn: those who come later wait behind.
 const LOCK: i64 = 7_812;
 
 /// Held until the transaction ends by any number of writers: nothing is removed meanwhile. The steps of expiry so far.
 pub(super) fn beside_others(session: &ServerSession) -> Result<i64, SqlError> {
-    let sql: &dyn Sql = session;
     let steps = match session.engine() {
         ServerEngine::PostgreSql => {
-            sql.execute("SELECT pg_advisory_xact_lock_shared(?1)", values![LOCK])?;
-            sql.row("SELECT steps FROM expiry WHERE id = 1", &[], |row| row.get(0))?
+            session.execute("SELECT pg_advisory_xact_lock_shared(?1)", values![LOCK])?;
+            session.row("SELECT steps FROM expiry WHERE id = 1", &[], |row| row.get(0))?
         }
-        ServerEngine::MariaDb => sql.row(
+        ServerEngine::MariaDb => session.row(
             "SELECT steps FROM expiry WHERE id = 1 LOCK IN SHARE MODE",
             &[],
             |row| row.get(0),

@@ -7,19 +7,16 @@ use landmarc_observation::Observation;
 use super::DatabaseServer;
 use super::engine::ServerEngine;
 use super::session::ServerSession;
-use super::tally::limit;
-use crate::columns::{address, at_or_below, read_address, read_list, unpacked, unreversed};
+use crate::columns::{AFTER_OBSERVATION, OBSERVATION, address, at_or_below, read_observation, unpacked};
 use crate::error::StoreError;
 use crate::model::{LogFilter, as_integer};
-use crate::sql::{Sql, SqlError, SqlRow, SqlValue, values};
+use crate::sql::{Sql, SqlError, SqlQueries, SqlRow, SqlValue, limit, values};
 
 /// Observations of up to so many policy domains are looked for domain by domain; those of more by the time.
 const FEW_DOMAINS: usize = 64;
 
-/// What is told of an observation, and where it stands among those of its millisecond.
-const COLUMNS: &str = "o.at_ms, o.queue_id, o.short_id, o.client, c.author_domain, c.spf, c.dkim, c.arc, c.dmarc, \
-    c.policy_domain, c.is_found, c.policy, c.disposition, c.action, c.enforced_action, c.overrides, c.rule, c.cause, \
-    o.questions, o.ms, o.origin";
+/// The policy domain of an observation, and where it stands among those of its millisecond.
+const DOMAIN_AND_ORIGIN: &str = "CASE WHEN c.is_found <> 0 THEN c.policy_domain END, o.origin";
 const JOINED: &str = "outcome AS c ON c.policy_domain = o.policy_domain AND c.digest = o.outcome";
 
 /// A log row, and what it is sorted by.
@@ -83,8 +80,9 @@ fn policy_domains(session: &ServerSession, filter: &LogFilter) -> Result<Option<
         "SELECT DISTINCT c.policy_domain FROM outcome AS c WHERE {} LIMIT {most}",
         conditions.text()
     );
-    let sql: &dyn Sql = session;
-    sql.rows(&text, &conditions.values, |row| row.get(0)).map(Some)
+    session
+        .rows(&text, &conditions.values, |row| row.get(0))
+        .map(Some)
 }
 
 /// Those of one policy domain, or of all, the newest first.
@@ -113,10 +111,9 @@ fn observations(
     };
     let condition = conditions.text();
     let text = format!(
-        "SELECT {COLUMNS} FROM {tables} WHERE {condition} ORDER BY o.at_ms DESC, o.origin DESC LIMIT {most}"
+        "SELECT {OBSERVATION}, {DOMAIN_AND_ORIGIN} FROM {tables} WHERE {condition} ORDER BY o.at_ms DESC, o.origin DESC LIMIT {most}"
     );
-    let sql: &dyn Sql = session;
-    sql.rows(&text, &conditions.values, log_row)
+    session.rows(&text, &conditions.values, log_row)
 }
 
 /// Conditions of a question, and their values.
@@ -190,11 +187,10 @@ fn explain(session: &ServerSession, id: &str) -> Result<Vec<Observation>, SqlErr
     let mut found = Vec::new();
     for by in ["o.queue_id = ?1", "o.short_id = ?1 AND o.queue_id <> ?1"] {
         let text = format!(
-            "SELECT {COLUMNS}, t.text FROM observation AS o JOIN {JOINED} \
+            "SELECT {OBSERVATION}, {DOMAIN_AND_ORIGIN}, t.text FROM observation AS o JOIN {JOINED} \
              LEFT JOIN trace AS t ON t.policy_domain = o.policy_domain AND t.digest = o.trace WHERE {by}"
         );
-        let sql: &dyn Sql = session;
-        found.extend(sql.rows(&text, values![id], |row| {
+        found.extend(session.rows(&text, values![id], |row| {
             let (at, mut observation) = log_row(row)?;
             observation.trace = trace(row)?;
             Ok((at, observation))
@@ -205,40 +201,13 @@ fn explain(session: &ServerSession, id: &str) -> Result<Vec<Observation>, SqlErr
 }
 
 fn trace(row: &SqlRow) -> Result<Arc<str>, SqlError> {
-    let packed: Option<Vec<u8>> = row.get(21)?;
-    let text = packed.map(|packed| unpacked(&packed).map_err(|_| SqlError::Damaged(21)));
+    let place = AFTER_OBSERVATION + 1;
+    let packed: Option<Vec<u8>> = row.get(place)?;
+    let text = packed.map(|packed| unpacked(&packed).map_err(|_| SqlError::Damaged(place)));
     Ok(text.transpose()?.unwrap_or_default().into())
 }
 
 fn log_row(row: &SqlRow) -> Result<LogPlace, SqlError> {
-    let damaged = |place| move || SqlError::Damaged(place);
-    let client: Option<Vec<u8>> = row.get(3)?;
-    let client = client.map(|octets| read_address(&octets).ok_or_else(damaged(3)));
-    let author: Option<String> = row.get(4)?;
-    let is_found: bool = row.get(10)?;
-    let at_ms = row.get(0)?;
-    let observation = Observation {
-        at_ms,
-        queue_id: row.get(1)?,
-        id: row.get(2)?,
-        client: client.transpose()?,
-        author_domain: author.as_deref().map(unreversed),
-        spf: row.get(5)?,
-        dkim: row.get(6)?,
-        arc: row.get(7)?,
-        dmarc: row.get(8)?,
-        policy_domain: if is_found { Some(row.get(9)?) } else { None },
-        policy: row.get(11)?,
-        disposition: row.get(12)?,
-        action: row.get(13)?,
-        enforced_action: row.get(14)?,
-        overrides: read_list(row.text(15)?).ok_or_else(damaged(15))?,
-        rule: row.get(16)?,
-        cause: row.get(17)?,
-        questions: row.get(18)?,
-        ms: row.get(19)?,
-        trace: Arc::default(),
-        row: None,
-    };
-    Ok(((at_ms, row.get(20)?), observation))
+    let observation = read_observation(row)?;
+    Ok(((observation.at_ms, row.get(AFTER_OBSERVATION)?), observation))
 }

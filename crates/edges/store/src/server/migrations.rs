@@ -7,7 +7,7 @@ use super::engine::ServerEngine;
 use super::errors::Failure;
 use super::trouble::Trouble;
 use super::wire::Wire;
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlQueries, values};
 
 /// The steps of both engines, the first one being version 1.
 const STEPS: [Step; 3] = [
@@ -132,11 +132,7 @@ async fn lock(wire: &mut Wire) -> Result<(), Failure> {
 
 /// The step and its note, or nothing of it.
 async fn in_one_transaction(wire: &mut Wire, step: &Step, version: u32) -> Result<(), Failure> {
-    let note = note(
-        version,
-        "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
-        "",
-    );
+    let note = note(version, ServerEngine::PostgreSql.clock(), "");
     wire.plain(&format!("BEGIN; {TABLE}; {} {note}; COMMIT", step.postgresql))
         .await?;
     Ok(())
@@ -145,7 +141,7 @@ async fn in_one_transaction(wire: &mut Wire, step: &Step, version: u32) -> Resul
 /// Each statement of the step by itself, for MariaDB makes tables in no transaction. All of them may be repeated, so that a
 /// step which was cut off is done again from its beginning.
 async fn in_many(wire: &mut Wire, step: &Step, version: u32) -> Result<(), Failure> {
-    let clock = "CAST(unix_timestamp(now(3)) * 1000 AS SIGNED)";
+    let clock = ServerEngine::MariaDb.clock();
     // Version 0 says whose the tables are that a cut-off first step has left.
     wire.plain(&format!("{TABLE} ENGINE = InnoDB; {}", note(0, clock, "IGNORE")))
         .await?;

@@ -12,7 +12,7 @@ use crate::assembly::ReportingDay;
 use crate::error::StoreError;
 use crate::limits::{MAX_DOMAIN_ROWS, MAX_DOMAINS};
 use crate::model::Day;
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{SqlError, SqlQueries, limit, values};
 
 /// Policy domains that are asked about at a time. What is read is one transaction's, and short: nothing on
 /// the server waits for reports to be made.
@@ -43,14 +43,11 @@ fn names(session: &ServerSession, day: Day, most: usize) -> Result<(Vec<String>,
     if names.len() <= most {
         return Ok((names, 0));
     }
-    let sql: &dyn Sql = session;
     let text = "SELECT policy_domain FROM tally WHERE day = ?1 GROUP BY policy_domain \
                 ORDER BY sum(count) DESC, policy_domain LIMIT ?2";
-    let mut names = sql.rows(text, values![day.0, tally::limit(most)], |row| {
-        row.get::<String>(0)
-    })?;
+    let mut names = session.rows(text, values![day.0, limit(most)], |row| row.get::<String>(0))?;
     names.sort_unstable();
-    let all = sql.count(
+    let all = session.count(
         "SELECT count(DISTINCT policy_domain) FROM tally WHERE day = ?1",
         values![day.0],
     )?;

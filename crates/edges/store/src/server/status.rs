@@ -6,7 +6,7 @@ use super::{DatabaseServer, migrations};
 use crate::error::StoreError;
 use crate::model::{Day, RuleHits, StoreStatus};
 use crate::outbox;
-use crate::sql::{FromValue, Sql, SqlError, values};
+use crate::sql::{FromValue, SqlError, SqlQueries, values};
 
 /// Rows that are counted one by one. What is past it the server has an idea of.
 const COUNTED: u64 = 1_000_000;
@@ -36,9 +36,8 @@ impl DatabaseServer {
     /// The rules that ever were in force or decided a message.
     pub(crate) fn rule_hits(&self) -> Result<Vec<RuleHits>, StoreError> {
         self.read("read the hits of rules", |session| {
-            let sql: &dyn Sql = session;
             let text = "SELECT name, hits, first_ms, last_ms FROM rule_hit ORDER BY name";
-            sql.rows(text, &[], |row| {
+            session.rows(text, &[], |row| {
                 Ok(RuleHits {
                     name: row.get(0)?,
                     hits: row.get(1)?,
@@ -52,9 +51,8 @@ impl DatabaseServer {
 
 /// How many rows a table has: exactly, when they are not very many.
 fn rows(session: &ServerSession, table: &'static str) -> Result<u64, SqlError> {
-    let sql: &dyn Sql = session;
     let text = format!("SELECT count(*) FROM (SELECT 1 AS one FROM {table} LIMIT ?1) AS counted");
-    let counted = sql.count(&text, values![COUNTED.cast_signed()])?;
+    let counted = session.count(&text, values![COUNTED.cast_signed()])?;
     if counted < COUNTED {
         return Ok(counted);
     }
@@ -69,7 +67,7 @@ fn rows(session: &ServerSession, table: &'static str) -> Result<u64, SqlError> {
              WHERE table_schema = database() AND table_name = ?1"
         }
     };
-    Ok(sql.count(text, values![table])?.max(counted))
+    Ok(session.count(text, values![table])?.max(counted))
 }
 
 /// What is in a column first and last. Each is asked for by itself: an index has it at one of its ends.
@@ -77,10 +75,10 @@ fn ends<T: FromValue>(session: &ServerSession, column: &str, table: &str) -> Res
 where
     Option<T>: FromValue,
 {
-    let sql: &dyn Sql = session;
     let end = |which: &str| {
         let text = format!("SELECT {which}({column}) FROM {table}");
-        sql.row(&text, &[], |row| row.get::<Option<T>>(0))
+        session
+            .row(&text, &[], |row| row.get::<Option<T>>(0))
             .map(Option::flatten)
     };
     Ok(end("min")?.zip(end("max")?))
@@ -88,7 +86,6 @@ where
 
 /// Octets of our tables with their indexes.
 fn bytes(session: &ServerSession) -> Result<u64, SqlError> {
-    let sql: &dyn Sql = session;
     let text = match session.engine() {
         ServerEngine::PostgreSql => {
             "SELECT coalesce(CAST(sum(pg_total_relation_size(oid)) AS BIGINT), 0) FROM pg_class \
@@ -99,5 +96,5 @@ fn bytes(session: &ServerSession) -> Result<u64, SqlError> {
              WHERE table_schema = database()"
         }
     };
-    sql.count(text, &[])
+    session.count(text, &[])
 }

@@ -6,10 +6,10 @@ use landmarc_observation::{PublishedPolicy, TallyRow};
 
 use super::DatabaseServer;
 use super::session::ServerSession;
-use crate::columns::{read_address, read_aligned, read_list};
+use crate::columns::{PUBLISHED, read_address, read_aligned, read_list, read_published};
 use crate::error::StoreError;
 use crate::model::Day;
-use crate::sql::{Sql, SqlError, SqlRow, values};
+use crate::sql::{Sql, SqlError, SqlQueries, SqlRow, limit, values};
 
 /// Rows of one answer: a server sends all of them before the first is read.
 pub(super) const ROWS: usize = 4_096;
@@ -78,8 +78,7 @@ impl DatabaseServer {
     /// The days that have rows.
     pub(crate) fn reporting_days(&self) -> Result<Vec<Day>, StoreError> {
         self.read("read the tally", |session| {
-            let sql: &dyn Sql = session;
-            sql.rows("SELECT day FROM tally_day ORDER BY day", &[], |row| {
+            session.rows("SELECT day FROM tally_day ORDER BY day", &[], |row| {
                 row.get(0).map(Day)
             })
         })
@@ -92,18 +91,17 @@ pub(super) fn policy_domains(
     day: Day,
     most: usize,
 ) -> Result<Vec<String>, SqlError> {
-    let sql: &dyn Sql = session;
     let first = "SELECT DISTINCT policy_domain FROM tally WHERE day = ?1 ORDER BY policy_domain LIMIT ?2";
     let further = "SELECT DISTINCT policy_domain FROM tally WHERE day = ?1 AND policy_domain > ?3 \
                    ORDER BY policy_domain LIMIT ?2";
     let limit = limit(NAMES);
-    let mut names = sql.rows(first, values![day.0, limit], |row| row.get::<String>(0))?;
+    let mut names = session.rows(first, values![day.0, limit], |row| row.get::<String>(0))?;
     let mut is_all = names.len() < NAMES;
     while !is_all && names.len() <= most {
         let Some(last) = names.last().cloned() else {
             break;
         };
-        let more = sql.rows(further, values![day.0, limit, &last], |row| row.get::<String>(0))?;
+        let more = session.rows(further, values![day.0, limit, &last], |row| row.get::<String>(0))?;
         is_all = more.len() < NAMES;
         names.extend(more);
     }
@@ -119,8 +117,7 @@ pub(super) fn of_domains(
     last: &str,
 ) -> Result<Vec<Line>, SqlError> {
     let which = "policy_domain >= ?2 AND policy_domain <= ?3 ORDER BY policy_domain, reporting_row LIMIT ?4";
-    let sql: &dyn Sql = session;
-    sql.rows(&select(which), values![day.0, first, last, limit(ROWS)], line)
+    session.rows(&select(which), values![day.0, first, last, limit(ROWS)], line)
 }
 
 /// Rows of one policy domain behind this one, so many as one answer has.
@@ -131,8 +128,7 @@ pub(super) fn of_domain(
     after: &[u8],
 ) -> Result<Vec<Line>, SqlError> {
     let which = "policy_domain = ?2 AND reporting_row > ?3 ORDER BY reporting_row LIMIT ?4";
-    let sql: &dyn Sql = session;
-    sql.rows(
+    session.rows(
         &select(which),
         values![day.0, policy_domain, after, limit(ROWS)],
         line,
@@ -150,22 +146,22 @@ pub(super) fn configurations<'a>(
     let named = |line: &'a Line| (line.row.policy_domain.as_str(), line.published.as_slice());
     let wanted: BTreeSet<_> = lines.map(named).collect();
     // Those that were not used since that day are not asked for: what is used is marked with its day.
-    let text = "SELECT policy_domain, digest, first, p, sp, np, adkim, aspf, fo, testing, discovery_method, rua, \
-                ruf, problems, psd FROM published WHERE policy_domain >= ?1 AND policy_domain <= ?2 \
-                AND (policy_domain, digest) > (?1, ?3) AND last_day >= ?4 \
-                ORDER BY policy_domain, digest LIMIT ?5";
-    let sql: &dyn Sql = session;
+    let text = format!(
+        "SELECT policy_domain, digest, first, {PUBLISHED} FROM published \
+         WHERE policy_domain >= ?1 AND policy_domain <= ?2 AND (policy_domain, digest) > (?1, ?3) AND last_day >= ?4 \
+         ORDER BY policy_domain, digest LIMIT ?5"
+    );
     let mut found = Configurations::new();
     let mut last_read = (first.to_owned(), Vec::new());
     loop {
         let mut count = 0;
         let from = last_read.clone();
         let values = values![&from.0, last, from.1.as_slice(), day.0, limit(ROWS)];
-        sql.each(text, values, &mut |row| {
+        session.each(&text, values, &mut |row| {
             count += 1;
             last_read = (row.get(0)?, row.get(1)?);
             if wanted.contains(&(last_read.0.as_str(), last_read.1.as_slice())) {
-                found.insert(last_read.clone(), (row.get(2)?, published(row)?));
+                found.insert(last_read.clone(), (row.get(2)?, read_published(row, 3)?));
             }
             Ok(true)
         })?;
@@ -207,26 +203,4 @@ fn line(row: &SqlRow) -> Result<Line, SqlError> {
             incidental,
         },
     })
-}
-
-fn published(row: &SqlRow) -> Result<PublishedPolicy, SqlError> {
-    let list = |place| read_list(row.text(place)?).ok_or(SqlError::Damaged(place));
-    Ok(PublishedPolicy {
-        p: row.get(3)?,
-        sp: row.get(4)?,
-        np: row.get(5)?,
-        adkim: row.get(6)?,
-        aspf: row.get(7)?,
-        fo: row.get(8)?,
-        testing: row.get(9)?,
-        discovery_method: row.get(10)?,
-        rua: list(11)?,
-        ruf: list(12)?,
-        problems: list(13)?,
-        psd: row.get(14)?,
-    })
-}
-
-pub(super) fn limit(rows: usize) -> i64 {
-    i64::try_from(rows).unwrap_or(i64::MAX)
 }

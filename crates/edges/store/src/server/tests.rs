@@ -4,7 +4,6 @@
 
 mod proxy;
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Barrier, mpsc};
 use std::thread;
@@ -13,10 +12,9 @@ use std::time::Duration;
 use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql};
 
 use self::proxy::{Cut, Proxy};
-use super::wire::BulkColumn;
 use super::{DatabaseEncryption, DatabaseOptions, DatabaseServer, ServerEngine, ServerSession, Trouble};
 use crate::error::StoreError;
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlQueries, row, values};
 
 /// A server with one database, `x`.
 struct Bed {
@@ -181,27 +179,26 @@ fn values_come_back_as_they_went(bed: &Bed) {
         bed.host.sql("GRANT ALL ON v TO landmarc");
     }
     let told = bed.server.transact("try", |session| {
-        let sql: &dyn Sql = session;
         let write = "INSERT INTO v (n, i, s, w, t, o) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        sql.execute(
+        session.execute(
             write,
             values![i64::MIN, -7_i64, true, "a ", "a\0ä'\\?1", vec![0_u8, 255]],
         )?;
         let none = (None::<i64>, None::<&str>, None::<Vec<u8>>);
-        sql.execute(write, values![none.0, none.0, none.0, none.1, none.1, none.2])?;
+        session.execute(write, values![none.0, none.0, none.0, none.1, none.1, none.2])?;
         assert_eq!(
-            sql.execute("UPDATE v SET i = i WHERE n = ?1", values![i64::MIN])?,
+            session.execute("UPDATE v SET i = i WHERE n = ?1", values![i64::MIN])?,
             1,
             "found, not changed"
         );
         assert!(
-            !sql.exists("SELECT n FROM v WHERE w = ?1", values!["a"])?,
+            !session.exists("SELECT n FROM v WHERE w = ?1", values!["a"])?,
             "a blank counts"
         );
-        assert_eq!(sql.count("SELECT count(*) FROM v", &[])?, 2);
+        assert_eq!(session.count("SELECT count(*) FROM v", &[])?, 2);
         let ask =
             "SELECT n, i, s, w, t, o, n IS NULL, '?2' FROM v WHERE (n = ?2 OR ?1 = 1) ORDER BY n LIMIT ?3";
-        sql.rows(ask, values![1_i64, 5_i64, 9_u32], |row| {
+        session.rows(ask, values![1_i64, 5_i64, 9_u32], |row| {
             let numbers = [row.get::<Option<i64>>(0)?, row.get(1)?, row.get(2)?];
             let texts = [row.get::<Option<String>>(3)?, row.get(4)?];
             assert_eq!(row.text(7)?, "?2");
@@ -242,9 +239,10 @@ fn values_come_back_as_they_went(bed: &Bed) {
 
 fn many_rows_go_in_one_go(bed: &Bed) {
     const ROWS: i64 = 700;
-    let numbers = || BulkColumn::Integers((0..ROWS).map(Some).collect());
-    let squares = || BulkColumn::Integers((0..ROWS).map(|number| Some(number * number)).collect());
-    let put = |session: &ServerSession| session.bulk("INSERT INTO t (a, b) {rows}", &[numbers(), squares()]);
+    let numbers = || (0..ROWS).map(|number| row![number]).collect::<Vec<_>>();
+    let squares = || (0..ROWS).map(|number| row![number, number * number]);
+    let put =
+        |session: &ServerSession| session.bulk("INSERT INTO t (a, b) {rows}", &squares().collect::<Vec<_>>());
     let number = u64::try_from(ROWS).unwrap();
     assert_eq!(bed.server.transact("try", put).unwrap(), number);
     let found = bed.server.read("try", |session| {
@@ -253,8 +251,7 @@ fn many_rows_go_in_one_go(bed: &Bed) {
             found.push(row.get::<i64>(0)?);
             Ok(true)
         })?;
-        let none = BulkColumn::Octets(Vec::new());
-        session.each_of("SELECT b FROM t WHERE a IN ({list})", &none, &mut |_| {
+        session.each_of("SELECT b FROM t WHERE a IN ({list})", &[], &mut |_| {
             unreachable!("nothing was asked for")
         })?;
         found.sort_unstable();
@@ -267,7 +264,7 @@ fn many_rows_go_in_one_go(bed: &Bed) {
     let uneven = bed.server.transact("try", |session| {
         session.bulk(
             "INSERT INTO t (a, b) {rows}",
-            &[numbers(), BulkColumn::Texts(vec![Some(Cow::Borrowed("1"))])],
+            &[row![-1_i64, 1_i64], row![-2_i64]],
         )
     });
     assert_eq!(trouble(uneven), Trouble::Refused);
@@ -383,10 +380,9 @@ fn one_at_a_time_writes_to_the_outbox(bed: &Bed) {
         for _ in 0..EACH {
             let done = server.write("try", |session| {
                 assert!(!is_writing.swap(true, Ordering::SeqCst), "somebody else writes");
-                let sql: &dyn Sql = session;
-                let count = sql.count("SELECT b FROM t WHERE a = 1", &[])?;
+                let count = session.count("SELECT b FROM t WHERE a = 1", &[])?;
                 let count = i64::try_from(count).unwrap();
-                sql.execute("UPDATE t SET b = ?1 WHERE a = 1", values![count + 1])?;
+                session.execute("UPDATE t SET b = ?1 WHERE a = 1", values![count + 1])?;
                 is_writing.store(false, Ordering::SeqCst);
                 Ok(())
             });

@@ -2,14 +2,13 @@
 
 use super::engine::ServerEngine;
 use super::session::ServerSession;
-use super::wire::BulkColumn;
-use crate::sql::SqlError;
+use crate::sql::{SqlError, SqlValue};
 
 /// A table, and what becomes of a row that is there already.
 pub(super) struct Table {
     pub(super) name: &'static str,
     /// All that is written, in the order of the values.
-    pub(super) columns: &'static str,
+    pub(super) columns: &'static [&'static str],
     /// Its primary key. Rows are handed over in its order, each once: two that write the same rows then wait for
     /// each other and never in a circle.
     pub(super) key: &'static str,
@@ -29,9 +28,13 @@ pub(super) enum Grow {
 }
 
 impl Table {
-    /// Adds the rows whose columns these are.
-    pub(super) fn add(&self, session: &ServerSession, columns: &[BulkColumn<'_>]) -> Result<(), SqlError> {
-        session.bulk(&self.statement(session.engine()), columns)?;
+    /// Adds these rows.
+    pub(super) fn add<'r>(
+        &self,
+        session: &ServerSession,
+        rows: impl Iterator<Item = Vec<SqlValue<'r>>>,
+    ) -> Result<(), SqlError> {
+        session.bulk(&self.statement(session.engine()), &rows.collect::<Vec<_>>())?;
         Ok(())
     }
 
@@ -39,7 +42,7 @@ impl Table {
         let Self {
             name, columns, key, ..
         } = self;
-        let insert = format!("INSERT INTO {name} ({columns}) {{rows}}");
+        let insert = format!("INSERT INTO {name} ({}) {{rows}}", columns.join(", "));
         match engine {
             _ if self.grow.is_empty() => insert,
             ServerEngine::PostgreSql => {
@@ -87,7 +90,7 @@ mod tests {
 
     const COUNTS: Table = Table {
         name: "rule_hit",
-        columns: "name, hits, last_ms",
+        columns: &["name, hits", "last_ms"],
         key: "name",
         grow: &[("hits", Grow::Sum(99)), ("last_ms", Grow::Later)],
     };

@@ -21,17 +21,6 @@ use super::phrase::phrase;
 use crate::error::BoxedSource;
 use crate::sql::{SqlError, SqlRow, SqlValue};
 
-/// One column of many rows, for those statements that write or look for many at a time.
-#[derive(Debug)]
-pub(crate) enum BulkColumn<'a> {
-    /// Numbers, times, switches.
-    Integers(Vec<Option<i64>>),
-    /// Words.
-    Texts(Vec<Option<Cow<'a, str>>>),
-    /// Digests, what is compressed.
-    Octets(Vec<Option<Cow<'a, [u8]>>>),
-}
-
 /// Statements that a connection keeps prepared. What the store asks for is some two hundred, of which a host uses half.
 const PREPARED: usize = 256;
 /// Under this name the server shows us to its administrator.
@@ -157,27 +146,31 @@ impl Wire {
         Ok(all)
     }
 
-    /// A statement of PostgreSQL whose values `$1`, `$2` … are columns.
-    pub(super) async fn columns(&mut self, sql: &str, columns: &[BulkColumn<'_>]) -> Result<u64, SqlError> {
+    /// A statement of PostgreSQL whose values `$1`, `$2` … are the columns of these rows.
+    pub(super) async fn execute_with_rows(
+        &mut self,
+        sql: &str,
+        rows: &[Vec<SqlValue<'_>>],
+    ) -> Result<u64, SqlError> {
         let Connected::PostgreSql(connection) = &mut self.connection else {
             return Err(SqlError::Other("only PostgreSQL takes columns".into()));
         };
-        let query = sqlx::query_with(AssertSqlSafe(sql), as_arrays(columns)?);
+        let query = sqlx::query_with(AssertSqlSafe(sql), as_arrays(rows)?);
         let done = query.execute(&mut **connection).await;
         let done = done.map_err(|error| why(&self.guard, error))?;
         Ok(done.rows_affected())
     }
 
-    /// A question to PostgreSQL whose value `$1` is a column.
-    pub(super) async fn rows_of(
+    /// A question to PostgreSQL whose values `$1`, `$2` … are the columns of these rows.
+    pub(super) async fn rows_for_rows(
         &mut self,
         sql: &str,
-        column: &BulkColumn<'_>,
+        rows: &[Vec<SqlValue<'_>>],
     ) -> Result<Vec<SqlRow>, SqlError> {
         let Connected::PostgreSql(connection) = &mut self.connection else {
             return Err(SqlError::Other("only PostgreSQL takes columns".into()));
         };
-        let query = sqlx::query_with(AssertSqlSafe(sql), as_arrays(std::slice::from_ref(column))?);
+        let query = sqlx::query_with(AssertSqlSafe(sql), as_arrays(rows)?);
         let rows = query.fetch_all(&mut **connection).await;
         let rows = rows.map_err(|error| why(&self.guard, error))?;
         rows.iter().map(of_postgresql).collect()
@@ -310,23 +303,37 @@ fn for_mariadb<'v>(values: impl Iterator<Item = &'v SqlValue<'v>>) -> Result<MyS
     Ok(arguments)
 }
 
-fn as_arrays(columns: &[BulkColumn<'_>]) -> Result<PgArguments, SqlError> {
+/// Each column of the rows as one value. The first row says of which kind it is.
+fn as_arrays(rows: &[Vec<SqlValue<'_>>]) -> Result<PgArguments, SqlError> {
     let mut arguments = PgArguments::default();
-    for column in columns {
-        let added = match column {
-            BulkColumn::Integers(numbers) => arguments.add(numbers),
-            BulkColumn::Texts(texts) => {
-                let texts = texts.iter().map(|text| text.as_deref().map(without_nul));
-                arguments.add(texts.collect::<Vec<_>>())
-            }
-            BulkColumn::Octets(octets) => {
-                let octets = octets.iter().map(Option::as_deref);
-                arguments.add(octets.collect::<Vec<_>>())
-            }
+    for (place, first) in rows.first().into_iter().flatten().enumerate() {
+        let added = match first {
+            SqlValue::Integer(_) => arguments.add(column(rows, place, |value| match value {
+                SqlValue::Integer(number) => Some(*number),
+                _ => None,
+            })?),
+            SqlValue::Text(_) => arguments.add(column(rows, place, |value| match value {
+                SqlValue::Text(text) => Some(text.as_deref().map(without_nul)),
+                _ => None,
+            })?),
+            SqlValue::Octets(_) => arguments.add(column(rows, place, |value| match value {
+                SqlValue::Octets(octets) => Some(octets.as_deref()),
+                _ => None,
+            })?),
         };
         added.map_err(SqlError::Other)?;
     }
     Ok(arguments)
+}
+
+fn column<'v, T>(
+    rows: &'v [Vec<SqlValue<'v>>],
+    place: usize,
+    read: impl Fn(&'v SqlValue<'v>) -> Option<T>,
+) -> Result<Vec<T>, SqlError> {
+    let column = rows.iter().map(|row| row.get(place).and_then(&read));
+    let column: Option<_> = column.collect();
+    column.ok_or_else(|| SqlError::Other("rows of different columns".into()))
 }
 
 fn of_postgresql(row: &PgRow) -> Result<SqlRow, SqlError> {

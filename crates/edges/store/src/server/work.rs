@@ -33,7 +33,7 @@ use super::trouble::Trouble;
 use crate::clock::now_ms;
 use crate::error::StoreError;
 use crate::model::as_integer;
-use crate::sql::{Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlQueries, values};
 
 /// How often work is done that others were in the way of, or that lost its connection.
 const ATTEMPTS: u32 = 5;
@@ -260,8 +260,7 @@ impl Inner {
         let asked = || {
             let session = self.begun(handle, Kind::Transact)?;
             lock_outbox(&session)?;
-            let sql: &dyn Sql = &session;
-            let noted = sql.row(
+            let noted = session.row(
                 "SELECT number FROM writer WHERE id = ?1",
                 values![&self.writer[..]],
                 |row| row.get::<i64>(0),
@@ -288,8 +287,9 @@ impl Inner {
     /// What the server's clock says, and from now on how far it is ahead of this host's.
     fn learn_time(&self, session: &mut ServerSession) -> Result<i64, SqlError> {
         let before_ms = as_integer(now_ms());
-        let sql: &dyn Sql = session;
-        let server_ms = sql.row(clock(session.engine()), &[], |row| row.get::<i64>(0))?;
+        let server_ms = session.row(&format!("SELECT {}", session.engine().clock()), &[], |row| {
+            row.get::<i64>(0)
+        })?;
         let server_ms = server_ms.ok_or(SqlError::Damaged(0))?;
         let here_ms = before_ms + (as_integer(now_ms()) - before_ms) / 2;
         session.ahead_ms = ahead_of(server_ms, here_ms);
@@ -341,17 +341,9 @@ fn beginning(engine: ServerEngine, kind: Kind) -> &'static str {
     }
 }
 
-fn clock(engine: ServerEngine) -> &'static str {
-    match engine {
-        ServerEngine::PostgreSql => "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
-        ServerEngine::MariaDb => "SELECT CAST(unix_timestamp(now(3)) * 1000 AS SIGNED)",
-    }
-}
-
 /// Waits until nobody else writes to the outbox.
 fn lock_outbox(session: &ServerSession) -> Result<(), SqlError> {
-    let sql: &dyn Sql = session;
-    match sql.exists("SELECT id FROM outbox_lock WHERE id = 1 FOR UPDATE", &[])? {
+    match session.exists("SELECT id FROM outbox_lock WHERE id = 1 FOR UPDATE", &[])? {
         true => Ok(()),
         // Without the row there would be no lock, and all that is built on it.
         false => Err(SqlError::Damaged(0)),

@@ -5,20 +5,21 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::Sqlite;
 use super::batch::Remembered;
-use super::reading::FileReader;
 use super::secondary::{LEAST_WAY, MOST_WAY};
 use super::statements::Statements;
 use crate::engine::Engine as _;
 use crate::error::StoreError;
 use crate::folded::FoldedCounts;
-use crate::model::{Applied, Day, Heartbeat, HostId, HostProgress, HostStatus, as_integer};
+use crate::hosts::{NotedNumbers, progress};
+use crate::model::{Applied, Day, Heartbeat, HostId, HostProgress, as_integer};
 use crate::outbox::days::is_reported;
 use crate::queue::Batch;
 use crate::spool::{Closed, Segment};
+use crate::sql::{Sql as _, integer, values};
 
 /// Observations and reporting rows after which a transaction takes no further entry: about 50 ms of work.
 const MUCH: usize = 4_096;
@@ -71,16 +72,15 @@ impl FileCollector {
     }
 
     pub(crate) fn highest(&mut self, host: HostId) -> Result<u64, StoreError> {
-        let known = self.within("read the numbers of a host", |connection, _| {
-            known(connection, host)
-        })?;
-        Ok(known.highest)
+        self.within("read the numbers of a host", |connection, _| {
+            Ok(progress(&Statements(connection), host)?.highest)
+        })
     }
 
     pub(crate) fn beat(&mut self, beat: &Heartbeat, now_ms: u64) -> Result<HostProgress, StoreError> {
         self.within("hear of a host", |connection, _| {
             note_beat(connection, beat, now_ms)?;
-            known(connection, beat.host)
+            Ok(progress(&Statements(connection), beat.host)?)
         })
     }
 
@@ -131,18 +131,26 @@ fn apply(
     now_ms: u64,
 ) -> rusqlite::Result<Applied> {
     let mut applied = Applied::default();
+    let sql = Statements(connection);
     note_seen(connection, host, name, now_ms)?;
+    let mut known = NotedNumbers::read(&sql, host, progress(&sql, host)?.through)?;
     for entry in entries {
-        if is_known(connection, host, entry.first, entry.last)? {
+        // Of an entry that holds what several did, some may have come alone, from a copy of that host's file: then nobody
+        // can tell what in it is new.
+        if known.numbers.has_any(entry.first, entry.last) {
             applied.known_batches += 1;
             continue;
         }
+        known.numbers.note(entry.first, entry.last);
         applied.new_batches += 1;
         applied.messages += entry.messages;
         applied.of_reported_days += of_reported_days(connection, &entry.counts)?;
         remembered.write(connection, &Batch::of_another(entry.counts, entry.kept))?;
-        note(connection, host, entry.first, entry.last)?;
     }
+    known.write_ahead(&sql)?;
+    let through = integer(known.numbers.through);
+    let note = "UPDATE host SET through = ?2 WHERE id = ?1";
+    sql.execute(note, values![host.octets().as_slice(), through])?;
     Ok(applied)
 }
 
@@ -183,105 +191,8 @@ fn note_beat(connection: &Connection, beat: &Heartbeat, now_ms: u64) -> rusqlite
         beat.host.octets(),
         as_integer(beat.clock_ms) - as_integer(now_ms),
         as_integer(beat.caught_up_ms),
-        i64::try_from(beat.pending).unwrap_or(i64::MAX),
+        integer(beat.pending),
     );
     connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
-}
-
-fn through(connection: &Connection, host: HostId) -> rusqlite::Result<u64> {
-    let sql = "SELECT through FROM host WHERE id = ?1";
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row([host.octets()], |row| row.get(0));
-    Ok(found.optional()?.unwrap_or(0))
-}
-
-fn known(connection: &Connection, host: HostId) -> rusqlite::Result<HostProgress> {
-    let through = through(connection, host)?;
-    let sql = "SELECT last FROM batch WHERE host = ?1 ORDER BY first DESC LIMIT 1";
-    let beyond = connection
-        .query_row(sql, [host.octets()], |row| row.get(0))
-        .optional()?;
-    Ok(HostProgress {
-        through,
-        highest: beyond.unwrap_or(through),
-    })
-}
-
-/// Whether any of these numbers is here. Of an entry that holds what several did, some may have come alone, from
-/// a copy of that host's file: then nobody can tell what in it is new.
-fn is_known(connection: &Connection, host: HostId, first: u64, last: u64) -> rusqlite::Result<bool> {
-    if first <= through(connection, host)? {
-        return Ok(true);
-    }
-    // Ranges do not overlap: the last that begins before the end is the only one that can reach into it.
-    let sql = "SELECT last FROM batch WHERE host = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1";
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row((host.octets(), last), |row| row.get::<_, u64>(0));
-    Ok(found.optional()?.is_some_and(|reaches| reaches >= first))
-}
-
-/// Notes numbers that are here now, and puts together what has no gap any more.
-fn note(connection: &Connection, host: HostId, first: u64, last: u64) -> rusqlite::Result<()> {
-    let octets = host.octets();
-    let sql = "DELETE FROM batch WHERE host = ?1 AND first = ?2 RETURNING last";
-    let next = connection
-        .prepare_cached(sql)?
-        .query_row((octets, last + 1), |row| row.get::<_, u64>(0));
-    let last = next.optional()?.unwrap_or(last);
-    if first == through(connection, host)? + 1 {
-        let sql = "UPDATE host SET through = ?2 WHERE id = ?1";
-        connection.prepare_cached(sql)?.execute((octets, last))?;
-        return Ok(());
-    }
-    let sql = "SELECT first, last FROM batch WHERE host = ?1 AND first < ?2 ORDER BY first DESC LIMIT 1";
-    let before = connection
-        .prepare_cached(sql)?
-        .query_row((octets, first), |row| {
-            Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?))
-        })
-        .optional()?;
-    let begins = match before {
-        Some((begins, ends)) if ends + 1 == first => begins,
-        _ => first,
-    };
-    let sql = "INSERT INTO batch (host, first, last) VALUES (?1, ?2, ?3) \
-               ON CONFLICT (host, first) DO UPDATE SET last = excluded.last";
-    connection.prepare_cached(sql)?.execute((octets, begins, last))?;
-    Ok(())
-}
-
-impl FileReader {
-    pub(crate) fn hosts(&self) -> Result<Vec<HostStatus>, StoreError> {
-        if !self.has_fleet() {
-            return Ok(Vec::new());
-        }
-        self.snapshot("read what hosts there are", hosts)
-    }
-}
-
-/// All hosts, by their ids.
-fn hosts(connection: &Connection) -> rusqlite::Result<Vec<HostStatus>> {
-    let sql = "SELECT id, name, through, seen_ms, clock_offset_ms, caught_up_ms, pending, \
-               (SELECT max(last) FROM batch WHERE host = id), \
-               (SELECT sum(last - first + 1) FROM batch WHERE host = id) FROM host ORDER BY name, seen_ms";
-    let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([], |row| {
-        let through: u64 = row.get(2)?;
-        let highest: u64 = row.get::<_, Option<u64>>(7)?.unwrap_or(through);
-        let beyond: u64 = row.get::<_, Option<u64>>(8)?.unwrap_or(0);
-        Ok(HostStatus {
-            id: row.get::<_, [u8; 16]>(0)?.into(),
-            name: row.get(1)?,
-            through,
-            missing: highest.saturating_sub(through).saturating_sub(beyond),
-            seen_ms: row.get(3)?,
-            clock_offset_ms: row.get(4)?,
-            caught_up_ms: row.get(5)?,
-            pending: row.get(6)?,
-        })
-    })?;
-    rows.collect()
 }

@@ -10,7 +10,7 @@ use crate::limits::MAX_SUM;
 use crate::model::{Day, Import, Imported};
 use crate::outbox::ledger;
 use crate::prepared::CountedRow;
-use crate::sql::SqlError;
+use crate::sql::{SqlError, integer};
 
 impl SecondaryConnection {
     pub(crate) fn import(&mut self, imports: &[Import], kept_from: Day) -> Result<Imported, StoreError> {
@@ -42,9 +42,4 @@ fn add(
     let values = (counted.day.0, policy_domain, row, integer(new), integer(MAX_SUM));
     connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
-}
-
-/// A count as the database holds it.
-fn integer(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -1,14 +1,15 @@
 //! What repeats is stored once and named by a number. Here are the numbers of what was used last,
 //! and the statements that find or make the others.
 
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::trace_budget::TraceBudget;
-use crate::columns::{Compressor, address, aligned, list, reversed};
+use crate::columns::{self, Compressor, address, aligned, list, outcome_values, published_values};
 use crate::digest::Digest;
 use crate::model::{Day, as_integer, hour_of};
 use crate::prepared::{CountedRow, KeptObservation, Trace, published_digest};
 use crate::recent::Recent;
+use crate::sql::{SqlValue, insert_into, row};
 
 /// Numbers remembered of each kind: about 10 MB for all of them together, when all are there.
 const REMEMBERED: usize = 40_000;
@@ -28,10 +29,10 @@ pub(super) struct Interned {
 impl Default for Interned {
     fn default() -> Self {
         Self {
-            outcomes: Numbers::new(),
-            traces: Numbers::new(),
-            texts: Numbers::new(),
-            published: Numbers::new(),
+            outcomes: Numbers::of("outcome"),
+            traces: Numbers::of("trace"),
+            texts: Numbers::of("text"),
+            published: Numbers::of("published"),
             rows: Recent::new(REMEMBERED),
             compressor: Compressor::new(),
         }
@@ -45,32 +46,13 @@ impl Interned {
         kept: &KeptObservation,
     ) -> rusqlite::Result<i64> {
         let (digest, day) = (kept.outcome_digest, kept.day());
-        if let Some(id) = self.outcomes.find(connection, &OUTCOME, digest, day)? {
+        if let Some(id) = self.outcomes.find(connection, digest, day)? {
             return Ok(id);
         }
-        let outcome = &kept.outcome;
-        let sql = "INSERT INTO outcome (digest, last_day, author_domain, spf, dkim, arc, dmarc, policy_domain, \
-                   policy, disposition, action, enforced_action, overrides, rule, cause) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
-        let author = outcome.author_domain.as_deref().map(reversed);
-        let values = params![
-            digest.0,
-            day.0,
-            author,
-            outcome.spf,
-            outcome.dkim,
-            outcome.arc,
-            outcome.dmarc,
-            outcome.policy_domain,
-            outcome.policy,
-            outcome.disposition,
-            outcome.action,
-            outcome.enforced_action,
-            list(&outcome.overrides),
-            outcome.rule.as_deref(),
-            outcome.cause
-        ];
-        self.outcomes.make(connection, sql, values, digest, day)
+        let mut values = outcome_values(&kept.outcome);
+        values.push(kept.outcome.policy_domain.as_deref().into());
+        let columns = format!("{}, policy_domain", columns::OUTCOME);
+        self.outcomes.make(connection, &columns, values, digest, day)
     }
 
     /// The number of a trace; none when it is new and this hour had its share of new ones.
@@ -82,18 +64,17 @@ impl Interned {
         budget: &mut TraceBudget,
     ) -> rusqlite::Result<Option<i64>> {
         let (day, hour) = (Day::at(at_ms), hour_of(at_ms));
-        let known = self.traces.find(connection, &TRACE, trace.digest, day)?;
+        let known = self.traces.find(connection, trace.digest, day)?;
         if known.is_some() || trace.is_reference() || !budget.has_room(hour) {
             return Ok(known);
         }
-        let sql = "INSERT INTO trace (digest, last_day, size, text) VALUES (?1, ?2, ?3, ?4)";
         let text = self.compressor.compressed(&trace.text).map_err(conversion)?;
         budget.add(hour, text.len() as u64);
-        let size = as_integer(trace.text.len() as u64);
-        let values = (trace.digest.0, day.0, size, text);
-        self.traces
-            .make(connection, sql, values, trace.digest, day)
-            .map(Some)
+        let values = row![as_integer(trace.text.len() as u64), text];
+        let made = self
+            .traces
+            .make(connection, "size, text", values, trace.digest, day);
+        made.map(Some)
     }
 
     /// Whether a reporting row is stored, of whatever day.
@@ -181,113 +162,78 @@ impl Interned {
 
     fn published(&mut self, connection: &Connection, counted: &CountedRow) -> rusqlite::Result<i64> {
         let (digest, day) = (published_digest(&counted.row), counted.day);
-        if let Some(id) = self.published.find(connection, &PUBLISHED, digest, day)? {
+        if let Some(id) = self.published.find(connection, digest, day)? {
             return Ok(id);
         }
-        let published = &counted.row.published;
-        let sql = "INSERT INTO published (digest, last_day, p, sp, np, adkim, aspf, fo, testing, \
-                   discovery_method, rua, ruf, problems, psd) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-        let values = params![
-            digest.0,
-            day.0,
-            published.p,
-            published.sp,
-            published.np,
-            published.adkim,
-            published.aspf,
-            published.fo,
-            published.testing,
-            published.discovery_method,
-            list(&published.rua),
-            list(&published.ruf),
-            list(&published.problems),
-            published.psd
-        ];
-        self.published.make(connection, sql, values, digest, day)
+        let values = published_values(&counted.row.published);
+        self.published
+            .make(connection, columns::PUBLISHED, values, digest, day)
     }
 }
 
 fn text(texts: &mut Numbers, connection: &Connection, day: Day, value: &str) -> rusqlite::Result<i64> {
     let digest = Digest::of(value.as_bytes());
-    if let Some(id) = texts.find(connection, &TEXT, digest, day)? {
+    if let Some(id) = texts.find(connection, digest, day)? {
         return Ok(id);
     }
-    let sql = "INSERT INTO text (digest, last_day, value) VALUES (?1, ?2, ?3)";
-    texts.make(connection, sql, (digest.0, day.0, value), digest, day)
+    texts.make(connection, "value", row![value], digest, day)
 }
 
 fn conversion(error: std::io::Error) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
-/// How what is stored already is found and marked as used on a day. A mark is written when it
-/// changes, once a day at most: an update changes pages of the table and of its index even where it
-/// says what is there.
-struct Table {
-    find: &'static str,
-    mark: &'static str,
-}
-
-macro_rules! table {
-    ($name:literal) => {
-        Table {
-            find: concat!("SELECT id, last_day FROM ", $name, " WHERE digest = ?1"),
-            mark: concat!("UPDATE ", $name, " SET last_day = ?2 WHERE id = ?1"),
-        }
-    };
-}
-
-const OUTCOME: Table = table!("outcome");
-const TRACE: Table = table!("trace");
-const TEXT: Table = table!("text");
-const PUBLISHED: Table = table!("published");
-
-/// The numbers used last, and the day that each is known to be marked with.
+/// The numbers of a table that were used last, and the day that each is known to be marked with. A mark is written when
+/// it changes, once a day at most: an update changes pages of the table and of its index even where it says what is
+/// there.
 #[derive(Debug)]
-struct Numbers(Recent<Digest, (i64, Day)>);
+struct Numbers {
+    table: &'static str,
+    recent: Recent<Digest, (i64, Day)>,
+}
 
 impl Numbers {
-    fn new() -> Self {
-        Self(Recent::new(REMEMBERED))
+    fn of(table: &'static str) -> Self {
+        let recent = Recent::new(REMEMBERED);
+        Self { table, recent }
     }
 
     /// The number of what is stored, which is then marked with this day or a later one.
-    fn find(
-        &mut self,
-        connection: &Connection,
-        table: &Table,
-        digest: Digest,
-        day: Day,
-    ) -> rusqlite::Result<Option<i64>> {
-        if let Some((id, marked)) = self.0.find(digest)
+    fn find(&mut self, connection: &Connection, digest: Digest, day: Day) -> rusqlite::Result<Option<i64>> {
+        if let Some((id, marked)) = self.recent.find(digest)
             && marked >= day
         {
             return Ok(Some(id));
         }
-        let mut statement = connection.prepare_cached(table.find)?;
+        let find = format!("SELECT id, last_day FROM {} WHERE digest = ?1", self.table);
+        let mut statement = connection.prepare_cached(&find)?;
         let known = statement.query_row([digest.0], |row| Ok((row.get(0)?, row.get(1)?)));
         let Some((id, marked)) = known.optional()? else {
             return Ok(None);
         };
         if marked < day.0 {
-            connection.prepare_cached(table.mark)?.execute((id, day.0))?;
+            let mark = format!("UPDATE {} SET last_day = ?2 WHERE id = ?1", self.table);
+            connection.prepare_cached(&mark)?.execute((id, day.0))?;
         }
-        self.0.remember(digest, (id, day.max(Day(marked))));
+        self.recent.remember(digest, (id, day.max(Day(marked))));
         Ok(Some(id))
     }
 
-    /// Stores it, marked with this day.
+    /// Stores it, marked with this day. These are its further columns.
     fn make(
         &mut self,
         connection: &Connection,
-        insert: &'static str,
-        values: impl Params,
+        columns: &str,
+        values: Vec<SqlValue<'_>>,
         digest: Digest,
         day: Day,
     ) -> rusqlite::Result<i64> {
-        let id = connection.prepare_cached(insert)?.insert(values)?;
-        self.0.remember(digest, (id, day));
+        let mut row = row![&digest.0[..], day.0];
+        row.extend(values);
+        let insert = insert_into(self.table, &format!("digest, last_day, {columns}"), row.len());
+        let mut statement = connection.prepare_cached(&insert)?;
+        let id = statement.insert(params_from_iter(row))?;
+        self.recent.remember(digest, (id, day));
         Ok(id)
     }
 }
@@ -306,12 +252,12 @@ mod tests {
             let sql = "SELECT last_day FROM text WHERE id = 1";
             connection.query_row(sql, [], |row| row.get(0)).unwrap()
         };
-        let mut texts = Numbers::new();
+        let mut texts = Numbers::of("text");
         for (day, mark) in [(5, 5), (5, 5), (4, 5), (6, 6)] {
             assert_eq!(text(&mut texts, &connection, Day(day), "a"), Ok(1));
             assert_eq!(marked(), mark, "used on {day}");
             // As after a restart.
-            assert_eq!(text(&mut Numbers::new(), &connection, Day(day), "a"), Ok(1));
+            assert_eq!(text(&mut Numbers::of("text"), &connection, Day(day), "a"), Ok(1));
             assert_eq!(marked(), mark, "found again on {day}");
         }
         assert_eq!(text(&mut texts, &connection, Day(6), "b"), Ok(2));

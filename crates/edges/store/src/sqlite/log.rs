@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use landmarc_observation::Observation;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::blocks::{block_of, number_at, places, unsealed_from};
-use super::error::damaged;
-use crate::columns::{address, at_or_below, read_address, read_list, unreversed};
+use super::statements::Statements;
+use crate::columns::{AFTER_OBSERVATION, OBSERVATION, address, at_or_below, read_observation};
 use crate::model::{LogFilter, as_integer, hour_of};
+use crate::sql::{SqlQueries, values};
 
 /// Up to so many outcomes are looked up one by one in each block; more are picked out of all
 /// outcomes of the block.
@@ -40,44 +40,14 @@ pub(super) fn observation(
     connection: &Connection,
     number: i64,
 ) -> rusqlite::Result<Option<(Observation, Option<i64>)>> {
-    let sql = "SELECT o.at_ms, o.queue_id, o.short_id, o.client, c.author_domain, c.spf, c.dkim, c.arc, c.dmarc, \
-               c.policy_domain, c.policy, c.disposition, c.action, c.enforced_action, c.overrides, c.rule, \
-               c.cause, o.questions, o.ms, o.trace \
-               FROM observation AS o JOIN outcome AS c ON c.id = o.outcome WHERE o.id = ?1";
-    let mut statement = connection.prepare_cached(sql)?;
-    statement
-        .query_row([number], |row| {
-            let client = row.get_ref(3)?.as_blob_or_null()?;
-            let author: Option<String> = row.get(4)?;
-            let overrides = read_list(row.get_ref(14)?.as_str()?);
-            let log = Observation {
-                at_ms: row.get(0)?,
-                queue_id: row.get(1)?,
-                id: row.get(2)?,
-                client: client
-                    .map(|octets| read_address(octets).ok_or_else(|| damaged(3)))
-                    .transpose()?,
-                author_domain: author.as_deref().map(unreversed),
-                spf: row.get(5)?,
-                dkim: row.get(6)?,
-                arc: row.get(7)?,
-                dmarc: row.get(8)?,
-                policy_domain: row.get(9)?,
-                policy: row.get(10)?,
-                disposition: row.get(11)?,
-                action: row.get(12)?,
-                enforced_action: row.get(13)?,
-                overrides: overrides.ok_or_else(|| damaged(14))?,
-                rule: row.get(15)?,
-                cause: row.get(16)?,
-                questions: row.get(17)?,
-                ms: row.get(18)?,
-                trace: Arc::default(),
-                row: None,
-            };
-            Ok((log, row.get(19)?))
-        })
-        .optional()
+    let sql = format!(
+        "SELECT {OBSERVATION}, c.policy_domain, o.trace \
+         FROM observation AS o JOIN outcome AS c ON c.id = o.outcome WHERE o.id = ?1"
+    );
+    let found = Statements(connection).row(&sql, values![number], |row| {
+        Ok((read_observation(row)?, row.get(AFTER_OBSERVATION)?))
+    });
+    Ok(found?)
 }
 
 /// The first and last number among which the observations of the time asked for are.

@@ -90,7 +90,7 @@ pub(crate) fn in_memory(work: impl FnOnce(&dyn Sql)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::values;
+    use crate::sql::{SqlQueries, values};
 
     fn table() -> Connection {
         let connection = Connection::open_in_memory().unwrap();

@@ -7,8 +7,10 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::damaged;
 use super::journal::{self, Counts};
-use crate::columns::{read_address, read_aligned, read_list};
+use super::statements::Statements;
+use crate::columns::{PUBLISHED, read_address, read_aligned, read_list, read_published};
 use crate::model::Day;
+use crate::sql::{SqlError, SqlQueries, values};
 
 /// The rows of one day for one policy domain.
 pub(super) fn read(
@@ -168,30 +170,13 @@ impl<'a> Texts<'a> {
         if let Some(published) = self.published.get(&id) {
             return Ok(published.clone());
         }
-        let sql = if self.has_reports {
-            "SELECT p, sp, np, adkim, aspf, fo, testing, discovery_method, rua, ruf, problems, psd \
-             FROM published WHERE id = ?1"
-        } else {
-            "SELECT p, sp, np, adkim, aspf, fo, testing, discovery_method, rua, ruf, '[]', 0 \
-             FROM published WHERE id = ?1"
+        let columns = match self.has_reports {
+            true => PUBLISHED.to_owned(),
+            false => PUBLISHED.replace("problems, psd", "'[]', 0"),
         };
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let published = statement.query_row([id], |row| {
-            Ok(PublishedPolicy {
-                p: row.get(0)?,
-                sp: row.get(1)?,
-                np: row.get(2)?,
-                adkim: row.get(3)?,
-                aspf: row.get(4)?,
-                fo: row.get(5)?,
-                testing: row.get(6)?,
-                discovery_method: row.get(7)?,
-                rua: read_list(row.get_ref(8)?.as_str()?).ok_or_else(|| damaged(8))?,
-                ruf: read_list(row.get_ref(9)?.as_str()?).ok_or_else(|| damaged(9))?,
-                problems: read_list(row.get_ref(10)?.as_str()?).ok_or_else(|| damaged(10))?,
-                psd: row.get(11)?,
-            })
-        })?;
+        let sql = format!("SELECT {columns} FROM published WHERE id = ?1");
+        let found = Statements(self.connection).row(&sql, values![id], |row| read_published(row, 0))?;
+        let published = found.ok_or(SqlError::Damaged(0))?;
         forget_if_many(&mut self.published);
         self.published.insert(id, published.clone());
         Ok(published)

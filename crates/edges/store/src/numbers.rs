@@ -2,16 +2,16 @@
 
 /// Numbers of one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Numbers {
+pub(crate) struct Numbers {
     /// All up to this one are in; none when it is 0.
-    pub(super) through: u64,
+    pub(crate) through: u64,
     /// From one to another, both included, in order; none reaches or touches the next, or `through`.
-    pub(super) ahead: Vec<(u64, u64)>,
+    pub(crate) ahead: Vec<(u64, u64)>,
 }
 
 impl Numbers {
     /// What is noted, in whatever order.
-    pub(super) fn new(through: u64, mut ahead: Vec<(u64, u64)>) -> Self {
+    pub(crate) fn new(through: u64, mut ahead: Vec<(u64, u64)>) -> Self {
         ahead.sort_unstable();
         let mut numbers = Self {
             through,
@@ -24,25 +24,25 @@ impl Numbers {
     }
 
     /// Whether any of these is in.
-    pub(super) fn has_any(&self, first: u64, last: u64) -> bool {
+    pub(crate) fn has_any(&self, first: u64, last: u64) -> bool {
         let behind = self.ahead.partition_point(|(_, end)| *end < first);
         first <= self.through || self.ahead.get(behind).is_some_and(|(begin, _)| *begin <= last)
     }
 
     /// Notes that these are in.
-    pub(super) fn note(&mut self, first: u64, last: u64) {
+    pub(crate) fn note(&mut self, first: u64, last: u64) {
         let mut all = std::mem::take(&mut self.ahead);
         all.push((first, last));
         *self = Self::new(self.through, all);
     }
 
     /// The highest that is in.
-    pub(super) fn highest(&self) -> u64 {
+    pub(crate) fn highest(&self) -> u64 {
         self.ahead.last().map_or(self.through, |(_, last)| *last)
     }
 
     /// How many below the highest are not.
-    pub(super) fn missing(&self) -> u64 {
+    pub(crate) fn missing(&self) -> u64 {
         let there = self.ahead.iter().map(|(first, last)| last - first + 1);
         self.highest() - self.through - there.sum::<u64>()
     }
