@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs, io, process};
 
-use crate::rust::{Token, code_lines, sources};
+use crate::rust::{Token, code_lines, sources, trees};
 use crate::source::{SourceError, SourceFile, read_files};
 use crate::{Finding, modules, types};
 
@@ -116,20 +116,13 @@ fn functions_of(path: &str, tokens: &[Token<'_>]) -> Vec<(usize, String)> {
         token.text == "fn" && tokens.get(at + 1).is_some_and(Token::is_name)
     };
     for (at, token) in tokens.iter().enumerate().filter(is_function) {
-        let mut depth = 0_usize;
-        for end in &tokens[at..] {
-            match end.text {
-                "{" | "(" | "[" => depth += 1,
-                "}" if depth == 1 => {
-                    let name = tokens.get(at + 1).map_or("", |name| name.text);
-                    let lines = end.last_line + 1 - token.first_line;
-                    functions.push((lines, format!("{path}:{} {name}", token.first_line)));
-                    break;
-                }
-                ")" | "]" | "}" => depth = depth.saturating_sub(1),
-                ";" if depth == 0 => break,
-                _ => {}
-            }
+        let body = trees(&tokens[at..]).find(|tree| matches!(tree[0].text, "{" | ";"));
+        if let Some([_, .., end]) = body {
+            let lines = end.last_line + 1 - token.first_line;
+            functions.push((
+                lines,
+                format!("{path}:{} {}", token.first_line, tokens[at + 1].text),
+            ));
         }
     }
     functions

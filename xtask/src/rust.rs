@@ -1,6 +1,7 @@
 //! The tokens of Rust sources, without comments and without what is compiled for tests alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use crate::source::SourceFile;
 
@@ -199,44 +200,48 @@ fn without_tests<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
 fn item(tokens: &[Token<'_>]) -> usize {
     let mut at = 0;
     while tokens.get(at).is_some_and(|token| token.text == "#") {
-        at += group(&tokens[at..]);
+        at += trees(&tokens[at..]).take(2).map(<[_]>::len).sum::<usize>();
     }
     let visibility = ["pub", "crate", "super"];
     let word = tokens[at..]
         .iter()
         .find(|token| token.is_name() && !visibility.contains(&token.text));
     let ends_in_semicolon = word.is_some_and(|word| matches!(word.text, "use" | "static" | "let" | "type"));
-    let mut depth = 0_usize;
-    while let Some(token) = tokens.get(at) {
-        at += 1;
-        match token.text {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" => depth = depth.saturating_sub(1),
-            "}" => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 && !ends_in_semicolon {
-                    return at;
-                }
-            }
-            ";" if depth == 0 => return at,
+    for tree in trees(&tokens[at..]) {
+        at += tree.len();
+        match tree[0].text {
+            "{" if !ends_in_semicolon => break,
+            ";" => break,
             _ => {}
         }
     }
     at
 }
 
-/// How many tokens an attribute has.
-fn group(tokens: &[Token<'_>]) -> usize {
+/// The tokens, a bracket with all up to its end as one. They end where a bracket closes that was open before.
+pub(crate) fn trees<'a, 't>(tokens: &'t [Token<'a>]) -> impl Iterator<Item = &'t [Token<'a>]> {
+    let mut rest = tokens;
+    iter::from_fn(move || {
+        let (tree, after) = rest.split_at(first_tree(rest)?);
+        rest = after;
+        Some(tree)
+    })
+}
+
+/// How many tokens the first tree has.
+fn first_tree(tokens: &[Token<'_>]) -> Option<usize> {
     let mut depth = 0_usize;
-    for (at, token) in tokens.iter().enumerate() {
+    for (token, length) in tokens.iter().zip(1..) {
         match token.text {
-            "[" => depth += 1,
-            "]" if depth == 1 => return at + 1,
-            "]" => depth -= 1,
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" => depth = depth.checked_sub(1)?,
             _ => {}
         }
+        if depth == 0 {
+            return Some(length);
+        }
     }
-    tokens.len()
+    (!tokens.is_empty()).then_some(tokens.len())
 }
 
 /// How many lines hold something of a token.

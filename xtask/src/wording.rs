@@ -2,7 +2,7 @@
 //! and no test. A golden text may stand inline: `insta::assert_snapshot!(error, @"…")`, which `cargo insta` rewrites.
 
 use crate::Finding;
-use crate::rust::{Token, tokens};
+use crate::rust::{tokens, trees};
 use crate::source::SourceFile;
 
 /// So many words of small letters in a row are a sentence, and no value, code or id.
@@ -112,38 +112,17 @@ fn lines_of_sentences(file: &SourceFile) -> Vec<usize> {
             ("assert_eq", "!", "(") | (".", "contains" | "starts_with" | "ends_with", "(") => at + 3,
             _ => continue,
         };
-        let is_quoted = arguments(&tokens[start..])
-            .iter()
+        let arguments: Vec<_> = trees(&tokens[start..]).collect();
+        let is_quoted = arguments
+            .split(|tree| tree[0].text == ",")
             .take(2)
-            .any(|argument| matches!(argument, [token] if is_sentence(token.text)));
+            .any(|argument| matches!(argument, [[token]] if is_sentence(token.text)));
         let line = tokens[start - 1].first_line;
         if is_quoted && line >= first_test_line {
             lines.push(line);
         }
     }
     lines
-}
-
-/// The tokens up to the end of a list of arguments, parted.
-fn arguments<'a, 'b>(tokens: &'b [Token<'a>]) -> Vec<&'b [Token<'a>]> {
-    let mut arguments = Vec::new();
-    let (mut depth, mut start) = (0, 0);
-    for (at, token) in tokens.iter().enumerate() {
-        match token.text {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" if depth == 0 => {
-                arguments.push(&tokens[start..at]);
-                break;
-            }
-            ")" | "]" | "}" => depth -= 1,
-            "," if depth == 0 => {
-                arguments.push(&tokens[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    arguments
 }
 
 /// Whether it is a text with so many words of small letters in a row.
