@@ -195,3 +195,218 @@ where
     }
     entries.shrink_to_fit();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{NetworkHistory, SigningHistory};
+    use super::*;
+
+    const OWN: [u8; 4] = [192, 0, 2, 1];
+    const SHARED: [u8; 4] = [198, 51, 100, 1];
+
+    /// `bank.example` signs everything; five organizations share a network.
+    fn known() -> SeenTable {
+        let mut known = SeenTable::default();
+        let signing = SigningHistory {
+            messages: 100,
+            days: 7,
+            ..SigningHistory::default()
+        };
+        let shared = NetworkHistory {
+            authorized_by: 5,
+            ..NetworkHistory::default()
+        };
+        known.insert_domain(&DomainName::parse("bank.example").unwrap(), signing);
+        known.insert_network(ClientNetwork::of(SHARED.into()), shared);
+        known
+    }
+
+    #[test]
+    fn each_kind_of_message_counts_for_its_domain_and_its_network() {
+        let (known, suffixes) = (known(), Suffixes::built_in());
+        let (none, some) = (false, true);
+        // Author, client, whether SPF and DKIM are aligned, signed, authenticated; messages, unsigned and by DKIM
+        // alone of the domain; passed, failed and unproven of the network; authorizing, forwarded and forged.
+        let cases = [
+            (
+                "bank.example",
+                OWN,
+                [some, some, some, some],
+                Some([20, 0, 0]),
+                [20, 0, 0],
+                [1, 0, 0],
+            ),
+            (
+                "bank.example",
+                OWN,
+                [some, none, none, some],
+                Some([20, 20, 0]),
+                [20, 0, 0],
+                [1, 0, 0],
+            ),
+            (
+                "bank.example",
+                OWN,
+                [some, none, some, some],
+                Some([20, 0, 0]),
+                [20, 0, 0],
+                [1, 0, 0],
+            ),
+            (
+                "bank.example",
+                OWN,
+                [none, some, some, some],
+                None,
+                [20, 0, 0],
+                [0, 1, 0],
+            ),
+            (
+                "bank.example",
+                SHARED,
+                [none, some, some, some],
+                Some([0, 0, 10]),
+                [20, 0, 0],
+                [0, 1, 0],
+            ),
+            (
+                "bank.example",
+                SHARED,
+                [none, none, none, none],
+                None,
+                [0, 20, 0],
+                [0, 0, 1],
+            ),
+            (
+                "bank.example",
+                OWN,
+                [none, none, some, none],
+                None,
+                [0, 20, 20],
+                [0, 0, 0],
+            ),
+            (
+                "bank.example",
+                OWN,
+                [none, none, none, some],
+                None,
+                [0, 20, 20],
+                [0, 0, 0],
+            ),
+            (
+                "new.example",
+                OWN,
+                [some, none, none, some],
+                Some([20, 20, 0]),
+                [20, 0, 0],
+                [0, 0, 0],
+            ),
+            (
+                "new.example",
+                OWN,
+                [none, some, some, some],
+                None,
+                [20, 0, 0],
+                [0, 0, 0],
+            ),
+            (
+                "new.example",
+                OWN,
+                [none, none, none, none],
+                None,
+                [0, 20, 20],
+                [0, 0, 0],
+            ),
+        ];
+        for (author, client, [spf_aligned, dkim_aligned, is_signed, is_authenticated], domain, network, of) in
+            cases
+        {
+            let author = DomainName::parse(author).unwrap();
+            let sighting = Sighting {
+                author: &author,
+                client: client.into(),
+                count: 20,
+                spf_aligned,
+                dkim_aligned,
+                is_signed,
+                is_authenticated,
+            };
+            let mut builder = DayBuilder::new(&known, &suffixes);
+            builder.add(&sighting);
+            let day = builder.finish();
+            let domains = day
+                .domains
+                .iter()
+                .map(|(_, day)| [day.messages, day.unsigned, day.by_dkim_alone]);
+            assert_eq!(
+                domains.collect::<Vec<_>>(),
+                Vec::from_iter(domain),
+                "{sighting:?}"
+            );
+            let (_, seen) = day.networks[0];
+            assert_eq!([seen.passed, seen.failed, seen.unproven], network, "{sighting:?}");
+            let organizations = [seen.authorizing, seen.forwarded, seen.forged].map(|kept| kept.count());
+            assert_eq!(organizations, of, "{sighting:?}");
+            assert_eq!(seen.has_forwarded(), of[1] > 0);
+        }
+    }
+
+    #[test]
+    fn counts_stay_at_the_most() {
+        let mut sum = 1;
+        add(&mut sum, 2);
+        assert_eq!(sum, 3);
+        add(&mut sum, u64::MAX);
+        assert_eq!(sum, u32::MAX);
+    }
+
+    #[test]
+    fn a_flood_of_names_is_cut_when_it_is_twice_what_is_kept() {
+        let most = u64::try_from(MAX_DAY_ENTRIES).unwrap();
+        for (count, kept) in [
+            (2 * most - 1, 2 * MAX_DAY_ENTRIES - 1),
+            (2 * most, MAX_DAY_ENTRIES),
+        ] {
+            let mut entries: HashMap<u64, u64> = (0..count).map(|number| (number, number)).collect();
+            make_room(&mut entries, |weight| *weight);
+            assert_eq!(entries.len(), kept);
+            assert!(entries.contains_key(&(count - 1)));
+        }
+    }
+
+    #[test]
+    fn a_day_keeps_its_most_entries_and_drops_the_one_with_the_fewest_messages() {
+        let (known, suffixes) = (SeenTable::default(), Suffixes::built_in());
+        let mut builder = DayBuilder::new(&known, &suffixes);
+        // The first is the least, and would be kept among equals.
+        for number in 0..=u32::try_from(MAX_DAY_ENTRIES).unwrap() {
+            let (first, second) = match number {
+                0 => (1, 0),
+                1 => (1, 2),
+                _ => (2, 0),
+            };
+            let domain = DomainDay {
+                messages: first,
+                by_dkim_alone: second,
+                ..DomainDay::default()
+            };
+            let network = NetworkDay {
+                passed: first,
+                failed: second,
+                ..NetworkDay::default()
+            };
+            builder.domains.insert(format!("{number:06}").into(), domain);
+            let address = std::net::Ipv4Addr::from(number << 8);
+            builder
+                .networks
+                .insert(ClientNetwork::of(address.into()), network);
+        }
+        let day = builder.finish();
+        assert_eq!(
+            (day.domains.len(), day.networks.len()),
+            (MAX_DAY_ENTRIES, MAX_DAY_ENTRIES)
+        );
+        assert!(day.domains.iter().all(|(name, _)| &**name != "000000"));
+        let least = ClientNetwork::of([0, 0, 0, 0].into());
+        assert!(day.networks.iter().all(|(network, _)| *network != least));
+    }
+}

@@ -46,3 +46,29 @@ impl Organizations {
         all.extend(self.0.iter().filter(|kept| **kept != 0));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_organizations_are_counted_up_to_five() {
+        for (all, kept) in [
+            (&[][..], &[][..]),
+            (&[7], &[7]),
+            (&[7, 7, 8, 7], &[7, 8]),
+            (&[1, 2, 3, 4, 5], &[1, 2, 3, 4, 5]),
+            (&[1, 2, 3, 4, 5, 6], &[1, 2, 3, 4, 5]),
+        ] {
+            let organizations: Organizations = all.iter().copied().collect();
+            let mut found = HashSet::new();
+            organizations.add_to(&mut found);
+            assert_eq!(found, kept.iter().copied().collect(), "{all:?}");
+            assert_eq!(organizations.count(), kept.len(), "{all:?}");
+            assert!(
+                all.iter()
+                    .all(|one| organizations.has(*one) == kept.contains(one))
+            );
+        }
+    }
+}

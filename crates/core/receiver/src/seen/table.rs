@@ -188,3 +188,138 @@ impl SeenTable {
             .count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regular, all of it signed.
+    const SIGNING: SigningHistory = SigningHistory {
+        messages: 100,
+        unsigned: 0,
+        days: 7,
+        last_messages: 10,
+        last_unsigned: 0,
+        by_dkim_alone: 0,
+        days_by_dkim_alone: 0,
+    };
+    /// Nothing but mail that passes by DKIM alone.
+    const DKIM_ALONE: SigningHistory = SigningHistory {
+        messages: 0,
+        days: 0,
+        last_messages: 0,
+        by_dkim_alone: 100,
+        days_by_dkim_alone: 14,
+        ..SIGNING
+    };
+
+    #[test]
+    fn each_figure_of_a_domain_at_its_threshold_and_one_short_of_it() {
+        let signing = |messages, days| SigningHistory {
+            messages,
+            days,
+            ..SIGNING
+        };
+        let unsigned = |messages, unsigned, last_messages, last_unsigned| SigningHistory {
+            messages,
+            unsigned,
+            last_messages,
+            last_unsigned,
+            ..SIGNING
+        };
+        let dkim_alone = |messages, by_dkim_alone, days_by_dkim_alone| SigningHistory {
+            messages,
+            by_dkim_alone,
+            days_by_dkim_alone,
+            ..DKIM_ALONE
+        };
+        // What is known; is it regular, does it sign everything, is it never unsigned, and the messages it goes by.
+        let cases = [
+            (signing(100, 7), (true, true, true, 100)),
+            (signing(99, 7), (false, false, true, 99)),
+            (signing(100, 6), (false, false, true, 100)),
+            (signing(10, 1), (false, false, true, 10)),
+            (signing(9, 1), (false, false, false, 9)),
+            (unsigned(200, 1, 10, 0), (true, true, false, 200)),
+            (unsigned(199, 1, 10, 0), (true, false, false, 199)),
+            (unsigned(400, 2, 1, 1), (true, true, false, 400)),
+            (unsigned(400, 2, 40, 2), (true, true, false, 400)),
+            (unsigned(400, 2, 39, 2), (true, false, false, 400)),
+            (dkim_alone(0, 100, 14), (false, true, true, 100)),
+            (dkim_alone(0, 99, 14), (false, false, true, 0)),
+            (dkim_alone(0, 100, 13), (false, false, true, 0)),
+            (dkim_alone(99, 100, 14), (false, true, true, 199)),
+            (dkim_alone(100, 100, 14), (false, false, true, 100)),
+            (dkim_alone(4, 6, 1), (false, false, true, 4)),
+            (dkim_alone(4, 5, 1), (false, false, false, 4)),
+        ];
+        for (seen, expected) in cases {
+            let found = (
+                seen.is_regular(),
+                seen.signs_everything(),
+                seen.is_never_unsigned(),
+                seen.seen(),
+            );
+            assert_eq!(found, expected, "{seen:?}");
+        }
+        let one_unsigned = SigningHistory {
+            unsigned: 1,
+            ..DKIM_ALONE
+        };
+        assert!(!one_unsigned.signs_everything() && !one_unsigned.is_never_unsigned());
+    }
+
+    #[test]
+    fn each_figure_of_a_network_at_its_threshold_and_one_short_of_it() {
+        let network = |forged, unproven, authorized_by, forwarded: u64| NetworkHistory {
+            forged,
+            unproven,
+            authorized_by,
+            forwarded: (1..=forwarded).collect(),
+            ..NetworkHistory::default()
+        };
+        // What is known; is it a spoofer, a forwarder, shared.
+        let cases = [
+            (network(5, 0, 0, 0), (true, false, false)),
+            (network(4, 0, 0, 0), (false, false, false)),
+            (network(5, 1, 0, 0), (false, false, false)),
+            (network(5, 0, 1, 0), (false, false, false)),
+            (network(5, 0, 0, 1), (false, false, false)),
+            (network(0, 0, 0, 2), (false, false, false)),
+            (network(0, 0, 0, 3), (false, true, false)),
+            (network(0, 0, 4, 0), (false, false, false)),
+            (network(0, 0, 5, 0), (false, false, true)),
+        ];
+        for (seen, expected) in cases {
+            let found = (seen.is_known_spoofer(), seen.is_forwarder(), seen.is_shared());
+            assert_eq!(found, expected, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_counts_what_it_knows() {
+        let mut table = SeenTable::default();
+        let young = SigningHistory { days: 1, ..SIGNING };
+        for (name, seen) in [
+            ("a.example", SIGNING),
+            ("b.example", DKIM_ALONE),
+            ("c.example", young),
+        ] {
+            table.insert_domain(&DomainName::parse(name).unwrap(), seen);
+        }
+        for (number, forged) in [(1, 5), (2, 5), (3, 4), (4, 0)] {
+            let seen = NetworkHistory {
+                forged,
+                ..NetworkHistory::default()
+            };
+            table.insert_network(ClientNetwork::of([192, 0, number, 1].into()), seen);
+        }
+        let counts = [
+            table.domains(),
+            table.signing_domains(),
+            table.networks(),
+            table.spoofers(),
+        ];
+        assert_eq!(counts, [3, 2, 4, 2]);
+    }
+}

@@ -355,6 +355,19 @@ fn a_young_store_is_no_evidence() {
     }
 }
 
+/// The published vectors of FNV-1a, 64 bits.
+#[test]
+fn an_organization_is_the_hash_of_its_registrable_name() {
+    let suffixes = Suffixes::built_in();
+    let number = |name: &str| organization(&DomainName::parse(name).unwrap(), &suffixes);
+    assert_eq!(
+        (number("a"), number("foobar")),
+        (0xaf63_dc4c_8601_ec8c, 0x8594_4171_f739_67e8)
+    );
+    assert_eq!(number("shop.bank.example"), number("bank.example"));
+    assert_ne!(number("shop.bank.example"), number("bank.test"));
+}
+
 #[test]
 fn of_a_flood_of_names_those_with_most_messages_are_kept() {
     let mut entries: std::collections::HashMap<u32, u64> =
