@@ -406,7 +406,7 @@ fn the_sample_file_looks_like_this() {
 
     # The sockets to listen on: "inet:ADDRESS:PORT" or "unix:PATH". The mail
     # server is told the same, in Postfix as smtpd_milters. Empty: none, where
-    # another door is open.
+    # mail comes in another way.
     # (list of texts, in brackets, each one line; changed at a restart; since
     # 0.1.0)
     #listen = ["inet:127.0.0.1:8894"]
