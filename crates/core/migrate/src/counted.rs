@@ -21,6 +21,15 @@ pub(crate) const SPF_RESULTS: [&str; 7] = [
     "permerror",
 ];
 
+/// The most addresses of one policy that are taken.
+const MAX_ADDRESSES: usize = 100;
+
+/// The addresses of a record, which commas separate, up to [`MAX_ADDRESSES`].
+pub(crate) fn addresses(text: &str) -> Vec<String> {
+    let uris = text.split(',').map(str::trim).filter(|uri| !uri.is_empty());
+    uris.take(MAX_ADDRESSES).map(str::to_owned).collect()
+}
+
 /// Whether a time is more than [`MAX_AHEAD_S`] after now, both in Unix seconds.
 #[must_use]
 pub fn is_ahead(at_s: u64, now_s: u64) -> bool {

@@ -1,8 +1,11 @@
 //! What other programs left behind, read: settings, histories, rows of databases.
 //!
-//! It takes octets and words and gives words: our settings file as text, and [`Counted`] rows for the tally. Knows what
-//! each key of OpenDMARC, Mail::DMARC and rspamd comes to here, and why some come to nothing. It opens no file and asks
-//! no database. Not implemented: reports that others sent to a site and that these programs keep; they stay where they are.
+//! Knows what each option of OpenDMARC, Mail::DMARC and rspamd comes to in our settings, and why some come to nothing;
+//! which [`Counted`] rows of the tally their records are; and how a history file of OpenDMARC is written. Does not know
+//! files, databases and DNS: octets, rows and answers go in, the text of a settings file and rows come out.
+//!
+//! Not implemented: reports that others sent to a site, which these programs keep, and which stay where they are; files that
+//! a file of rspamd includes, and its variables, since only rspamd knows where it looks for them.
 //!
 //! ```
 //! use landmarc_migrate::opendmarc::settings::{OpenDmarcSite, read, translate};

@@ -6,10 +6,10 @@
 //! them. Reading takes two steps: the text as written, then what it says, checked, with
 //! every mistake reported at its line, all at once.
 //!
-//! Deliberately knows no file, no clock and no socket: text goes in, settings come out.
+//! Does not know files, clocks and sockets: text goes in, settings come out.
 //! What only an edge can judge (the spelling of a socket, whether a user exists) is
 //! checked by the program, which reports it at the line through [`Settings::refuse`].
-//! Not implemented: including other files, and variables; one file says it all.
+//! Not implemented: including other files, and variables, so that one file says it all.
 //!
 //! ```
 //! # use landmarc_settings::{EnforcementMode, read};
@@ -57,6 +57,7 @@ pub use keys::{
 pub use landmarc_receiver::policy::{ArcUse, EnforcementMode, RejectRule, ResultSource, UnusableAuthor};
 pub use limits::MAX_FILE_OCTETS;
 pub use mistake::{MAX_MISTAKES, Mistake, MistakeKind, Mistakes};
+pub use nearest::nearest_of;
 pub use network::{IpNetwork, NetworkError};
 pub use place::FilePosition;
 pub use print::{default_file, manual, restarts, show};

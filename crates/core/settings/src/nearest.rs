@@ -22,8 +22,9 @@ pub(crate) fn nearest(unknown: &str) -> Option<String> {
     nearest_of(unknown, tables.chain(keys().map(|Key { name, .. }| name.clone())))
 }
 
-/// As [`nearest`], among these full names.
-pub(crate) fn nearest_of(unknown: &str, names: impl Iterator<Item = String>) -> Option<String> {
+/// The one of these full names whose own name, behind the last dot, is most like that of `unknown`, if it is like
+/// it: in the same table first, then in any other.
+pub fn nearest_of(unknown: &str, names: impl Iterator<Item = String>) -> Option<String> {
     let (table, name) = split(unknown);
     let allowed = (name.chars().count() / 3).clamp(1, MAX_SLIPS);
     let ranked = names.filter_map(|candidate| {

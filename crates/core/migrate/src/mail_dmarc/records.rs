@@ -11,14 +11,12 @@ use landmarc_mail::DomainName;
 use landmarc_mail::text::quoted;
 use landmarc_observation::{PublishedPolicy, TallyRow};
 
-use crate::counted::{Counted, SPF_RESULTS, is_ahead};
+use crate::counted::{Counted, SPF_RESULTS, addresses, is_ahead};
 
 /// The most reasons, signatures or SPF results of one message that are taken; [`BrokenRecord`] past that.
 pub const MAX_PER_RECORD: usize = 100;
 /// The longest name of a source, in octets.
 pub const MAX_SOURCE: usize = 64;
-/// How many addresses of one policy are taken.
-const MAX_ADDRESSES: usize = 100;
 
 /// One row of `report_record` without a count, with what the other tables say of it. Words are as they
 /// stand there.
@@ -251,14 +249,12 @@ fn count(record: &StoredRecord, source: &StoreName, now_s: u64) -> Result<Counte
 fn published(record: &StoredRecord) -> Result<PublishedPolicy, WrongRecord> {
     // A record without a usable "p" counts as p=none where it asks for reports (RFC 9989 §4.7).
     let p = word("p", record.p.as_deref(), &POLICIES, Some("none"))?;
-    let rua = record.rua.as_deref().unwrap_or_default();
-    let rua = rua.split(',').map(str::trim).filter(|uri| !uri.is_empty());
     Ok(PublishedPolicy {
         sp: word("sp", record.sp.as_deref(), &POLICIES, Some(&p))?,
         p,
         adkim: word("adkim", record.adkim.as_deref(), &MODES, Some("r"))?,
         aspf: word("aspf", record.aspf.as_deref(), &MODES, Some("r"))?,
-        rua: rua.take(MAX_ADDRESSES).map(str::to_owned).collect(),
+        rua: addresses(record.rua.as_deref().unwrap_or_default()),
         ..PublishedPolicy::of_rfc_7489()
     })
 }

@@ -5,6 +5,7 @@
 //! What Domain Owners publish is known for each From domain only, as it was last seen (`requests`).
 
 use super::message::{Message, RecordedSignature, Seal};
+use crate::counted::addresses;
 
 /// A row of `messages` with the names that it points to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,6 +147,8 @@ impl MessageRow {
             dkim: self.signatures.clone(),
             policy_domain: self.policy_domain.clone(),
             policy: self.policy,
+            // The importer joins them by commas, within 255 octets: the last one may be cut, and is then no address
+            // that anything is sent to.
             rua: addresses(&request.repuri),
             pct: request.pct,
             adkim: request.adkim,
@@ -159,13 +162,6 @@ impl MessageRow {
             action: self.action,
         })
     }
-}
-
-/// The importer joins them by commas (within 255 octets: the last one may be cut, and is then no address
-/// that anything is sent to).
-fn addresses(repuri: &str) -> Vec<String> {
-    let uris = repuri.split(',').map(str::trim);
-    uris.filter(|uri| !uri.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

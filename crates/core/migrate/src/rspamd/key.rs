@@ -3,12 +3,11 @@
 use landmarc_mail::DomainName;
 
 use super::day::RspamdDay;
+use crate::counted::addresses;
 use landmarc_mail::text::quoted;
 
 /// The longest name of a key that is read. The addresses of a DMARC record are in it.
 pub const MAX_KEY_OCTETS: usize = 4_096;
-/// The most addresses of a record that are taken over.
-const MAX_URIS: usize = 100;
 /// What stands between the parts of a name; `redis_keys.join_char` of rspamd, which nobody changes.
 pub(super) const JOIN: char = ';';
 /// What `rspamadm dmarc_report` adds to the name of a key while it reports from it.
@@ -219,7 +218,7 @@ impl RecordKey {
             name: name.to_owned(),
             shape: Shape::Scores,
             domain: domain(policy_domain)?,
-            rua: uris(&rua),
+            rua: addresses(&rua),
             day: Some(day(date)?),
         })
     }
@@ -234,11 +233,6 @@ fn too_few(found: usize) -> RecordKeyError {
 
 fn without_processing(name: &str) -> &str {
     name.strip_suffix(PROCESSING).unwrap_or(name)
-}
-
-fn uris(text: &str) -> Vec<String> {
-    let uris = text.split(',').map(str::trim).filter(|uri| !uri.is_empty());
-    uris.take(MAX_URIS).map(str::to_owned).collect()
 }
 
 fn domain(text: &str) -> Result<DomainName, RecordKeyError> {

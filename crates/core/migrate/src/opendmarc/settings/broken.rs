@@ -62,20 +62,6 @@ pub enum ConfError {
     NoSocket,
 }
 
-impl ConfError {
-    /// The parameter that it is about, where that is known.
-    pub(super) const fn parameter(&self) -> Option<&'static str> {
-        match self {
-            Self::Missing { name, .. } | Self::Illegal { name, .. } => Some(name),
-            Self::Unrecognized { .. }
-            | Self::TooLong { .. }
-            | Self::NotUtf8 { .. }
-            | Self::FileTooLong
-            | Self::NoSocket => None,
-        }
-    }
-}
-
 /// The longest line, in octets and without its end: what OpenDMARC has room for (C7).
 pub const MAX_LINE_OCTETS: usize = 1024;
 

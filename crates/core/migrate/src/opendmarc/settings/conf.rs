@@ -186,7 +186,12 @@ impl Conf {
     /// line, so it is asked for apart.
     #[must_use]
     pub fn missing(&self) -> Option<ConfMistake> {
-        let is_one = |broken: &ConfMistake| broken.wrong.parameter() == Some(Parameter::Socket.name());
+        let is_one = |broken: &ConfMistake| match broken.wrong {
+            ConfError::Missing { name, .. } | ConfError::Illegal { name, .. } => {
+                name == Parameter::Socket.name()
+            }
+            _ => false,
+        };
         if self.text(Parameter::Socket).is_some() || self.broken.iter().any(is_one) {
             return None;
         }

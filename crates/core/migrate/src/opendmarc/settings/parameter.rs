@@ -119,24 +119,11 @@ impl Parameter {
     }
 }
 
-/// The known name that a mistyped one most likely stands for: one letter too many, too few or wrong.
-#[must_use]
+/// The known name that a mistyped one most likely stands for.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    let typed = name.to_ascii_lowercase();
-    let near = |known: &&Spelling| is_one_off(typed.as_bytes(), known.name.to_ascii_lowercase().as_bytes());
-    SPELLINGS.iter().find(near).map(|known| known.name)
-}
-
-/// Whether the two differ in one place at most, where one of them may have an octet more.
-fn is_one_off(a: &[u8], b: &[u8]) -> bool {
-    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    let rest = |octets: &[u8], skipped: usize| octets.get(same + skipped..).map(<[u8]>::to_vec);
-    let (whole_a, whole_b) = (rest(a, 0), rest(b, 0));
-    let (less_a, less_b) = (rest(a, 1), rest(b, 1));
-    whole_a == whole_b
-        || (less_a.is_some() && less_a == less_b)
-        || (less_a.is_some() && less_a == whole_b)
-        || (less_b.is_some() && less_b == whole_a)
+    let names = SPELLINGS.iter().map(|known| known.name.to_ascii_lowercase());
+    let near = landmarc_settings::nearest_of(&name.to_ascii_lowercase(), names)?;
+    spelling(&near).map(|known| known.name)
 }
 
 #[cfg(test)]
