@@ -1,4 +1,4 @@
-//! What tests share: cases, zones, letters, random numbers, and (feature `server`) a DNS server, a scripted MTA and
+//! What tests share: cases, zones, messages, random numbers, and (feature `server`) a DNS server, a scripted MTA and
 //! a scripted relay on loopback; (feature `tools`) programs of others, (feature `databases`) the servers among them.
 
 pub mod cases;
@@ -6,7 +6,7 @@ pub mod cases;
 pub mod databases;
 #[cfg(feature = "server")]
 pub mod dns_server;
-pub mod letter;
+pub mod message;
 #[cfg(feature = "server")]
 pub mod mta;
 pub mod needs;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use landmarc_testkit::letter::{Letter, NOW, key_record};
+use landmarc_testkit::message::{Message, NOW, key_record};
 use serde_json::{Value, json};
 
 use super::Case;
@@ -42,7 +42,7 @@ const SETTINGS: [(&str, &str, &str); 26] = [
 
 /// A scenario under way.
 struct Scenario {
-    letter: Letter,
+    message: Message,
     zones: BTreeMap<String, BTreeMap<String, Value>>,
     settings: BTreeMap<String, Value>,
     rules: String,
@@ -57,7 +57,7 @@ pub(super) fn case(file: &str, text: &str) -> Case {
     let (title, rest) = text.trim_start().split_once('\n').unwrap_or((text, ""));
     let given = rest.split("\n----").next().unwrap_or_default();
     let mut scenario = Scenario {
-        letter: Letter::new(),
+        message: Message::new(),
         zones: BTreeMap::new(),
         settings: BTreeMap::new(),
         rules: String::new(),
@@ -91,10 +91,10 @@ impl Scenario {
             "rcpt" => self.argument("--rcpt", &text()),
             "helo" => self.helo = text(),
             "mail" => self.mail_from = text().trim_matches(['<', '>']).to_owned(),
-            "from" => self.letter.append(b"From", &octets(&format!(" {value}"))),
-            "header" => self.letter.append(&octets(field().0), &octets(field().1)),
-            "top" => self.letter.put_on_top(field().0.as_bytes(), &octets(field().1)),
-            "body" => self.letter.body = [octets(value), b"\r\n".to_vec()].concat(),
+            "from" => self.message.append(b"From", &octets(&format!(" {value}"))),
+            "header" => self.message.append(&octets(field().0), &octets(field().1)),
+            "top" => self.message.put_on_top(field().0.as_bytes(), &octets(field().1)),
+            "body" => self.message.body = [octets(value), b"\r\n".to_vec()].concat(),
             "signed" | "sealed" => self.sign(key, value),
             "rule" => self.rule(value),
             "rules" => {
@@ -139,11 +139,11 @@ impl Scenario {
         let (domain, selector) = (option("d").unwrap_or_default(), option("s").unwrap_or_default());
         if key == "sealed" {
             let fields: Vec<_> = option("h").unwrap_or("from:subject").split(':').collect();
-            self.letter.seal(domain, selector, results, &fields);
+            self.message.seal(domain, selector, results, &fields);
         } else if option("l").is_some() {
-            self.letter.sign_without_body(domain, selector);
+            self.message.sign_without_body(domain, selector);
         } else {
-            self.letter.sign(domain, selector, option("h"));
+            self.message.sign(domain, selector, option("h"));
         }
         let record = match option("key") {
             Some("none") => return,
@@ -214,10 +214,10 @@ impl Scenario {
 
     fn finish(self, name: String) -> Case {
         let mut message = Vec::new();
-        for field in self.letter.headers().fields() {
+        for field in self.message.headers().fields() {
             message.extend([field.raw_name(), b":", field.value(), b"\r\n"].concat());
         }
-        message.extend([b"\r\n", &*self.letter.body].concat());
+        message.extend([b"\r\n", &*self.message.body].concat());
         let settings: String = self
             .settings
             .iter()

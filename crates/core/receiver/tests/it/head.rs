@@ -2,7 +2,7 @@
 
 use landmarc_receiver::policy::ClientFacts;
 use landmarc_receiver::{Arrival, Head, Removal, removals};
-use landmarc_testkit::letter::NOW;
+use landmarc_testkit::message::NOW;
 
 use crate::scenario::Given;
 
@@ -12,7 +12,7 @@ const FORGED: &str = "from   a@example.com
 
 fn head(given: &Given) -> Head {
     let arrival = Arrival::of(&given.envelope, NOW);
-    Head::new(&given.letter.headers(), &given.rules, &arrival)
+    Head::new(&given.message.headers(), &given.rules, &arrival)
 }
 
 fn numbers(removals: &[Removal]) -> Vec<u32> {
@@ -24,7 +24,7 @@ fn numbers(removals: &[Removal]) -> Vec<u32> {
 fn a_forged_result_in_our_name_goes_whether_the_message_is_judged_or_not() {
     let given = Given::read(FORGED);
     assert_eq!(numbers(head(&given).removals()), [1]);
-    let of = |client| numbers(&removals(&given.letter.headers(), &given.rules, client));
+    let of = |client| numbers(&removals(&given.message.headers(), &given.rules, client));
     assert_eq!(of(ClientFacts::default()), [1]);
     let relay = ClientFacts {
         keeps_results: true,

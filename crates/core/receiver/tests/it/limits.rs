@@ -70,7 +70,7 @@ fn with_a_long_field(name: &str, octets: usize) -> Given {
          mail <a@example.com>\nfrom a@example.com\nheader Subject: Hello\nsigned by d=example.com s=s1",
     );
     let value = "x".repeat(octets - name.len() - ":\r\n".len());
-    given.letter.append(name.as_bytes(), value.as_bytes());
+    given.message.append(name.as_bytes(), value.as_bytes());
     given
 }
 
@@ -90,11 +90,7 @@ fn a_field_past_its_limit_does_not_change_the_author_nor_a_signature_that_does_n
 fn a_signature_that_covers_a_field_past_its_limit_is_neutral_and_no_ground_to_refuse() {
     let judgement = with_a_long_field("Subject", FIELD + 1).judge();
     assert_eq!(judgement.dkim[0].result, DkimResult::Neutral);
-    assert!(
-        judgement.cause.contains("is over the limits of this server"),
-        "{}",
-        judgement.cause
-    );
+    assert!(judgement.cause.contains("over the limits"), "{}", judgement.cause);
     assert_eq!(judgement.action.smtp.as_str(), "quarantine");
     // Kept, it is a second Subject above a signature that allows but one.
     let kept = with_a_long_field("Subject", FIELD).judge();
@@ -105,14 +101,14 @@ fn a_signature_that_covers_a_field_past_its_limit_is_neutral_and_no_ground_to_re
 fn that_nobody_signed_is_not_concluded_from_what_was_left_out() {
     let unsigned = |name: &str, octets: usize| {
         let mut given = with_a_long_field(name, octets);
-        given.letter.remove("DKIM-Signature");
+        given.message.remove("DKIM-Signature");
         let judgement = given.judge();
         (judgement.action.smtp.as_str(), judgement.cause)
     };
     assert_eq!(unsigned("X-Report", FIELD + 1).0, "reject");
     assert_eq!(unsigned("ARC-Seal", FIELD + 1).0, "quarantine");
     let mut given = with_a_long_field("DKIM-Signature", FIELD + 1);
-    given.letter.remove("Subject");
+    given.message.remove("Subject");
     let judgement = given.judge();
     assert_eq!(judgement.dkim.len(), 2);
     assert_eq!(judgement.action.smtp.as_str(), "quarantine");

@@ -13,7 +13,7 @@ use landmarc_receiver::operator::{Check, MessageFacts, select};
 use landmarc_receiver::rule::{
     Condition, MAX_RECIPIENTS, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction, RuleConditions,
 };
-use landmarc_testkit::letter::NOW;
+use landmarc_testkit::message::NOW;
 
 use crate::scenario::Given;
 
@@ -118,7 +118,7 @@ fn result(word: &str) -> ResultWord {
 }
 
 /// A message of which something can be said by every condition.
-const LETTER: &str = r#"
+const MESSAGE: &str = r#"
     zone   _dmarc.acme.example TXT "v=DMARC1; p=reject"
     client 192.0.2.7
     name   mx.out.example
@@ -133,7 +133,7 @@ const LETTER: &str = r#"
 
 #[track_caller]
 fn judged(more: &str) -> Judgement {
-    Given::read(&format!("{LETTER}{more}")).judge()
+    Given::read(&format!("{MESSAGE}{more}")).judge()
 }
 
 #[test]
@@ -204,12 +204,12 @@ fn all_conditions_must_hold_and_the_first_that_does_not_is_told() {
 
 #[test]
 fn without_recipients_or_with_too_many_none_are_known_to_be_meant() {
-    let letter = LETTER
+    let lines = MESSAGE
         .lines()
         .filter(|line| !line.contains("rcpt"))
         .collect::<Vec<_>>();
     let holds = |count: usize| {
-        let mut given = Given::read(&letter.join("\n"));
+        let mut given = Given::read(&lines.join("\n"));
         given.envelope.rcpt_to = vec![b"a@example.org".to_vec(); count];
         let judgement = given.judge();
         rule("r accept recipient=example.org").check(&MessageFacts::of(&judgement, NOW))
@@ -222,7 +222,7 @@ fn without_recipients_or_with_too_many_none_are_known_to_be_meant() {
 
 #[test]
 fn what_the_mta_does_not_say_of_the_client_matches_nothing() {
-    let mut given = Given::read(LETTER);
+    let mut given = Given::read(MESSAGE);
     given.envelope.client = None;
     // What Postfix and Sendmail say of a client whose name they could not verify.
     given.envelope.client_name = Some("[192.0.2.7]".to_owned());
@@ -291,7 +291,7 @@ fn only_a_rule_for_its_result_is_met() {
 fn what_would_have_been_done_is_kept_beside_what_is_done() {
     let given = format!(
         "{}\nrule r accept author_domain=acme.example",
-        LETTER.replace("rules  arc always", "rules  reject always")
+        MESSAGE.replace("rules  arc always", "rules  reject always")
     );
     let judgement = Given::read(&given).judge();
     let applied = judgement.rule.expect("a rule");

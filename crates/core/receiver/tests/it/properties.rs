@@ -255,9 +255,9 @@ proptest! {
         mail_from in prop::collection::vec(any::<u8>(), 0..80),
     ) {
         let mut given = Given::read("zone _dmarc.example.com TXT \"v=DMARC1; p=reject\"");
-        given.letter.append(b"From", &from);
-        given.letter.put_on_top(b"DKIM-Signature", &signature);
-        given.letter.put_on_top(b"Authentication-Results", &results);
+        given.message.append(b"From", &from);
+        given.message.put_on_top(b"DKIM-Signature", &signature);
+        given.message.put_on_top(b"Authentication-Results", &results);
         given.envelope.helo = helo;
         given.envelope.mail_from = landmarc_mail::ReversePath::new(&mail_from);
         always_holds(&given.judge(), &given.rules, "octets");

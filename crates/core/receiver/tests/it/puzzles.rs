@@ -12,7 +12,7 @@ use landmarc_receiver::Judgement;
 use landmarc_receiver::action::SmtpAction;
 use landmarc_receiver::explanation::{explain, remedy};
 use landmarc_testkit::cases::{self, Case};
-use landmarc_testkit::letter::Letter;
+use landmarc_testkit::message::Message;
 
 use crate::properties::{always_holds, unwrapped};
 use crate::scenario::Given;
@@ -53,7 +53,7 @@ fn given(case: &Case) -> Given {
     }
     let mut given = Given::read(&text);
     given.zones = case.zones();
-    given.letter = Letter::read(&case.message().expect("each puzzle has one"));
+    given.message = Message::read(&case.message().expect("each puzzle has one"));
     given
 }
 

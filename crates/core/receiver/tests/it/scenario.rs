@@ -39,7 +39,7 @@ use landmarc_receiver::policy::{
 };
 use landmarc_receiver::seen::{NetworkHistory, Seen, SeenTable, SigningHistory};
 use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Transaction, judge, spf_of};
-use landmarc_testkit::letter::{Letter, NOW, key_record};
+use landmarc_testkit::message::{Message, NOW, key_record};
 use landmarc_testkit::{block_on, dns_name};
 
 use crate::operator;
@@ -51,7 +51,7 @@ pub(crate) const QUEUE_ID: &str = "C198981";
 pub(crate) struct Given {
     pub(crate) zones: Zones,
     pub(crate) envelope: Envelope,
-    pub(crate) letter: Letter,
+    pub(crate) message: Message,
     pub(crate) rules: Rules,
     pub(crate) client: ClientFacts,
     pub(crate) questions: usize,
@@ -69,7 +69,7 @@ impl Given {
                 mail_from: ReversePath::new(b"<bounce@example.net>"),
                 ..Envelope::default()
             },
-            letter: Letter::new(),
+            message: Message::new(),
             rules: rules(),
             client: ClientFacts::default(),
             questions: landmarc_auth::lookup::QUESTIONS_PER_MESSAGE,
@@ -94,23 +94,23 @@ impl Given {
             }
             "helo" => self.envelope.helo = octets(value),
             "mail" => self.envelope.mail_from = ReversePath::new(&octets(value)),
-            "from" => self.letter.append(b"From", &octets(&format!(" {value}"))),
+            "from" => self.message.append(b"From", &octets(&format!(" {value}"))),
             "header" => {
                 let (name, value) = value.split_once(':').expect("a colon");
-                self.letter.append(&octets(name), &octets(value));
+                self.message.append(&octets(name), &octets(value));
             }
             "top" => {
                 let (name, value) = value.split_once(':').expect("a colon");
-                self.letter.put_on_top(name.as_bytes(), &octets(value));
+                self.message.put_on_top(name.as_bytes(), &octets(value));
             }
-            "body" => self.letter.body = [octets(value), b"\r\n".to_vec()].concat(),
+            "body" => self.message.body = [octets(value), b"\r\n".to_vec()].concat(),
             "signed" => self.signed(value),
             "sealed" => {
                 let (by, results) = value.split_once(" claiming ").expect("claiming");
                 let (domain, selector) = self.signer(by, "");
                 let fields = option(by, "h").unwrap_or("from:subject").split(':');
                 let fields: Vec<_> = fields.collect();
-                self.letter.seal(&domain, &selector, results, &fields);
+                self.message.seal(&domain, &selector, results, &fields);
             }
             "seen" => self.see(value),
             "rules" => {
@@ -155,9 +155,9 @@ impl Given {
         let key = option(value, "key").unwrap_or("published");
         let (domain, selector) = self.signer(value, key);
         if option(value, "l").is_some() {
-            self.letter.sign_without_body(&domain, &selector);
+            self.message.sign_without_body(&domain, &selector);
         } else {
-            self.letter.sign(&domain, &selector, option(value, "h"));
+            self.message.sign(&domain, &selector, option(value, "h"));
         }
     }
 
@@ -286,10 +286,10 @@ impl Given {
                 queue_id: Some(QUEUE_ID),
                 ..Arrival::of(&self.envelope, NOW)
             };
-            let mut head = Head::new(&self.letter.headers(), &self.rules, &arrival);
+            let mut head = Head::new(&self.message.headers(), &self.rules, &arrival);
             let spf = spf_of(&head, &ledgers, &self.envelope, &self.rules).await;
             head.plan().ask(&ledgers).await;
-            for chunk in self.letter.body.chunks(3) {
+            for chunk in self.message.body.chunks(3) {
                 head.body(chunk);
             }
             let transaction = Transaction {

@@ -35,7 +35,7 @@ use landmarc_receiver::policy::Rules;
 use landmarc_receiver::seen::{Seen, SeenHistory};
 use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use landmarc_store::{Reader, Recorded, Recorder};
-use landmarc_testkit::letter::NOW;
+use landmarc_testkit::message::NOW;
 use landmarc_testkit::random::Random;
 
 use super::super::record::{self, RecordIds};
@@ -56,7 +56,7 @@ const IN_FLIGHT: usize = 1_000;
 const WANTED: f64 = 90.0;
 
 const DAY_MS: u64 = 86_400_000;
-/// Midnight after the keys of the letters were made.
+/// Midnight after the keys of the messages were made.
 const BEGIN_MS: u64 = (NOW * 1_000 / DAY_MS + 1) * DAY_MS;
 
 /// What a message really is.
@@ -270,16 +270,16 @@ impl Server {
     }
 
     async fn judgement(&self, mail: &Mail, seen: &Seen) -> Judgement {
-        let (rules, letter) = (&self.rules, mail.recipe.letter());
+        let (rules, message) = (&self.rules, mail.recipe.message());
         let envelope = mail.recipe.envelope();
         let ledgers = Ledgers::new(QUESTIONS_PER_MESSAGE, |_| &self.dns);
         let mut head = Head::new(
-            &letter.headers(),
+            &message.headers(),
             rules,
             &Arrival::of(&envelope, mail.at_ms / 1_000),
         );
         let spf = spf_of(&head, &ledgers, &envelope, rules).await;
-        head.body(&letter.body);
+        head.body(&message.body);
         let transaction = Transaction {
             envelope,
             client: landmarc_receiver::policy::ClientFacts::default(),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use landmarc_mail::{Envelope, ReversePath};
-use landmarc_testkit::letter::Letter;
+use landmarc_testkit::message::Message;
 
 /// All that judging a message depends on: two of one recipe are judged alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,33 +36,33 @@ pub(super) enum Step {
 }
 
 impl Recipe {
-    pub(super) fn letter(&self) -> Letter {
-        let mut letter = Letter::new();
-        letter.append(b"From", format!(" someone@{}", self.author).as_bytes());
-        letter.append(b"Subject", b" Minutes");
+    pub(super) fn message(&self) -> Message {
+        let mut message = Message::new();
+        message.append(b"From", format!(" someone@{}", self.author).as_bytes());
+        message.append(b"Subject", b" Minutes");
         for step in &self.steps {
-            self.take(step, &mut letter);
+            self.take(step, &mut message);
         }
-        letter
+        message
     }
 
-    fn take(&self, step: &Step, letter: &mut Letter) {
+    fn take(&self, step: &Step, message: &mut Message) {
         match step {
             Step::Sign(domain, selector) => {
-                let has_list = letter.headers().named("List-Id").next().is_some();
-                letter.sign(domain, selector, has_list.then_some("List-Id"));
+                let has_list = message.headers().named("List-Id").next().is_some();
+                message.sign(domain, selector, has_list.then_some("List-Id"));
             }
             Step::Seal(domain) => {
                 let claim = format!("mx.{domain}; dmarc=pass header.from={}", self.author);
-                letter.seal(domain, "s1", &claim, &["From", "Subject"]);
+                message.seal(domain, "s1", &claim, &["From", "Subject"]);
             }
-            Step::Field(name, value) => letter.put_on_top(name.as_bytes(), format!(" {value}").as_bytes()),
+            Step::Field(name, value) => message.put_on_top(name.as_bytes(), format!(" {value}").as_bytes()),
             Step::NewSubject => {
-                letter.remove("Subject");
-                letter.append(b"Subject", b" [list] Minutes");
+                message.remove("Subject");
+                message.append(b"Subject", b" [list] Minutes");
             }
-            Step::NewBody => letter.body.extend_from_slice(b"-- \r\nA footer.\r\n"),
-            Step::Strip => letter.remove("DKIM-Signature"),
+            Step::NewBody => message.body.extend_from_slice(b"-- \r\nA footer.\r\n"),
+            Step::Strip => message.remove("DKIM-Signature"),
         }
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use landmarc_auth::lookup::Zones;
 use landmarc_testkit::random::Random;
-use landmarc_testkit::{dns_name, letter};
+use landmarc_testkit::{dns_name, message};
 
 use super::{DAYS, LEARNING_DAYS};
 
@@ -389,7 +389,7 @@ impl World {
 
     fn keys(&mut self, name: &str, selectors: &[&str]) {
         for selector in selectors {
-            self.text(&format!("{selector}._domainkey.{name}"), &letter::key_record());
+            self.text(&format!("{selector}._domainkey.{name}"), &message::key_record());
         }
     }
 

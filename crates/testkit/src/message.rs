@@ -19,19 +19,19 @@ const LONG: usize = 64 * 1024;
 const ARC_FIELDS: [&str; 3] = ["ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal"];
 
 /// A message under construction. All domains sign with the same key.
-pub struct Letter {
+pub struct Message {
     fields: Vec<HeaderField>,
     /// Its body, with CRLF line ends.
     pub body: Vec<u8>,
 }
 
-impl Default for Letter {
+impl Default for Message {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Letter {
+impl Message {
     /// Without fields, with a short text.
     #[must_use]
     pub fn new() -> Self {
