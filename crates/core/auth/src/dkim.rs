@@ -2,7 +2,7 @@
 //!
 //! A [`Verifier`] is made at the end of the header section, a [`BodyHashing`] hashes the
 //! body as it arrives, and [`Verifier::finish`] asks for the keys and decides. [`sign()`]
-//! is for our own letters.
+//! is for our own messages.
 //!
 //! Knows signatures and keys. Deliberately knows neither the From field nor alignment:
 //! the author's domains only order the work. Not implemented: rsa-sha1 (RFC 8301 forbids

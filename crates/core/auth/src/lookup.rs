@@ -16,7 +16,7 @@ pub use ledger::{AskedQuestion, Ledger, QUESTIONS_PER_MESSAGE};
 pub use question::{DnsName, Question, RecordType};
 pub use zones::{Fault, ZoneData, Zones};
 
-/// Answers DNS questions. Whoever implements it follows aliases, bounds the time one
+/// Answers DNS questions. An implementation follows aliases, bounds the time one
 /// answer may take, and caches as it likes.
 pub trait Lookup: Send + Sync {
     /// Asks one question.

@@ -263,7 +263,7 @@ impl Inner {
         QueryStart::First(pending, sender)
     }
 
-    /// Asks the servers and tells all who wait.
+    /// Asks the servers and answers all who wait.
     async fn resolve(
         self: Arc<Self>,
         question: Question,
@@ -417,7 +417,7 @@ mod tests {
             ..given()
         };
         let message = Resolver::new(options).unwrap().for_message(Asker::default());
-        assert_eq!(message.vain_time_left(), MAX_TIME * 9 / 5);
+        assert_eq!(message.failure_time_left(), MAX_TIME * 9 / 5);
     }
 
     fn given() -> ResolverOptions {

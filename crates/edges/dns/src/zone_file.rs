@@ -14,7 +14,7 @@ use serde_json::Value;
 /// What is wrong with a zone file.
 #[derive(Debug, thiserror::Error)]
 pub enum ZoneFileError {
-    /// Not JSON; the source tells line and column.
+    /// Not JSON; the source has line and column.
     #[error("the zone file is not JSON")]
     Json(#[from] serde_json::Error),
     /// JSON of another shape.
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_their_place() {
+    fn mistakes_are_reported_with_their_place() {
         for (text, expected) in [
             ("[]", "the top: an object of names is expected"),
             (r#"{"a": []}"#, "a: an object of types is expected"),

@@ -14,7 +14,7 @@ use crate::dkim::{
 };
 use crate::lookup::{Lookup, Question};
 
-/// Message signatures verified, newest first. The newest decides; the older ones only tell
+/// Message signatures verified, newest first. The newest decides; the older ones only give
 /// `header.oldest-pass`.
 pub const MAX_MESSAGE_SIGNATURES: usize = 10;
 /// Seconds by which clocks may differ when `t=` and `x=` are judged.
@@ -300,7 +300,7 @@ fn check_reading(
     if digest.sha256 != reading.coverage.body_hash {
         return Err(MessageError::Body);
     }
-    // As for DKIM: what anyone may append to vouches for nothing.
+    // As for DKIM: what anyone may append to authenticates nothing.
     if reading
         .coverage
         .body_length

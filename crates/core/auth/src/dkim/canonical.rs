@@ -186,7 +186,7 @@ impl BodyCanonicalizer {
                 return Some(text);
             }
             (false, [b'\r', b'\n', rest @ ..]) if self.held.blank => rest,
-            // The one octet cannot tell yet whether the blanks end a line.
+            // The one octet does not show yet whether the blanks end a line.
             (false, [b'\r']) => {
                 self.held.carriage_return = true;
                 return None;
@@ -410,10 +410,10 @@ mod tests {
 
     #[test]
     fn every_short_text_in_every_two_pieces_is_as_the_rfc_has_it() {
-        const LETTERS: [char; 5] = ['a', ' ', '\t', '\r', '\n'];
+        const CHARACTERS: [char; 5] = ['a', ' ', '\t', '\r', '\n'];
         for number in 0..5_usize.pow(6) {
             let text: String = (0..6)
-                .map(|place| LETTERS[number / 5_usize.pow(place) % 5])
+                .map(|place| CHARACTERS[number / 5_usize.pow(place) % 5])
                 .collect();
             let expected = relaxed_by_the_book(&text);
             for cut in 0..=text.len() {

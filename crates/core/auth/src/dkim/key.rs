@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_no_key_record_from_a_key_that_may_not_be_used() {
+    fn no_key_record_differs_from_a_key_that_may_not_be_used() {
         for other in [
             "v=spf1 -all",
             "some text",

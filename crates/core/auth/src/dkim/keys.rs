@@ -85,7 +85,7 @@ impl RsaBits {
 
 /// What came of a signature and the key records at its name.
 pub(crate) struct Checked {
-    /// Whether the signature is good, or why no key could tell.
+    /// Whether the signature is good, or why no key could decide.
     pub(crate) outcome: Result<bool, KeyProblem>,
     /// Bits of the key.
     pub(crate) bits: Option<u32>,

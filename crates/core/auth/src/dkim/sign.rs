@@ -1,4 +1,4 @@
-//! Signing our own letters (RFC 6376 §5, RFC 8463).
+//! Signing our own messages (RFC 6376 §5, RFC 8463).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -152,12 +152,12 @@ fn unsigned_value(request: &SignRequest<'_>, names: &str, body_hash: &str) -> St
 /// Appends base64 in lines; `column` octets of the first line are taken.
 fn fold(value: &mut String, text: &str, column: usize) {
     let mut room = LINE_OCTETS - column - "b=".len();
-    for letter in text.chars() {
+    for character in text.chars() {
         if room == 0 {
             value.push_str("\r\n\t ");
             room = LINE_OCTETS - 2;
         }
-        value.push(letter);
+        value.push(character);
         room -= 1;
     }
 }

@@ -165,7 +165,7 @@ impl Coverage {
 }
 
 /// A signature that has expired; holds its `x=`, in seconds since 1970. How long ago that was is
-/// not told: another minute, another text, and texts are kept once.
+/// left out: another minute, another text, and texts are kept once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expired: x={0} has passed")]
 pub struct ExpiredSignature(pub u64);
@@ -183,7 +183,7 @@ pub fn check_expiry(coverage: &Coverage, now: u64, skew: u64) -> Result<(), Expi
 
 /// How many seconds `t=` is yet to come, past what clocks may differ. RFC 6376 §3.5: such a
 /// signature MAY be ignored. Nobody gains by a wrong `t=`, and clocks of signers are wrong now
-/// and then, so it is told and not ignored.
+/// and then, so it is reported and not ignored.
 #[must_use]
 pub fn seconds_ahead(signer: &SignatureOrigin, now: u64, skew: u64) -> Option<u64> {
     signer
@@ -192,7 +192,7 @@ pub fn seconds_ahead(signer: &SignatureOrigin, now: u64, skew: u64) -> Option<u6
         .map(|t| t - now)
 }
 
-/// Parts of a field that are worth telling even when the rest is broken; each only where
+/// Parts of a field that are worth printing even when the rest is broken; each only where
 /// it is what it should be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Described {

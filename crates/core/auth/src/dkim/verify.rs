@@ -26,7 +26,7 @@ pub const MAX_EXPIRED: u64 = 5 * 24 * 60 * 60;
 const FIELD: &str = "DKIM-Signature";
 /// RFC 8032 §5.1.6.
 const ED25519_SIGNATURE_OCTETS: usize = 64;
-/// Fields worth telling when a signature leaves them out (RFC 6376 §8.15 tells why).
+/// Fields that a signature should cover, and that are named where it does not (RFC 6376 §8.15).
 const WATCHED_FIELDS: [&str; 4] = ["Subject", "Date", "To", "Content-Type"];
 
 /// Verifies the DKIM-Signature fields of one message.
@@ -160,7 +160,7 @@ impl Read {
                 None
             }
             // RFC 8601 §2.7.1 has both words for what cannot be verified. Permerror is for what
-            // no sender could mend in the field alone: keys and algorithms.
+            // no sender could fix in the field alone: keys and algorithms.
             Err(Unread::Signature(error)) => {
                 let verdict = match error.is_algorithm() {
                     true => DkimResult::PermError,
@@ -339,7 +339,7 @@ impl<'a> Plan<'a> {
 }
 
 /// At most [`MAX_RESULTS`] entries: those to be verified, then the first of the others;
-/// the last one tells how many are left out.
+/// the last one says how many are left out.
 fn summarized(entries: Vec<Entry>) -> Vec<Entry> {
     if entries.len() <= MAX_RESULTS {
         return entries;
@@ -471,7 +471,7 @@ impl Judge<'_> {
         }
         if result.key_is_testing {
             // RFC 6376 §3.6.1 wants such a message treated as unsigned; a domain that tests is
-            // helped more by being told that its signature holds.
+            // helped more by reading that its signature holds.
             let reason = "the key is in test mode (t=y)".to_owned();
             if !self.accept_testing_keys {
                 return result.conclude(DkimResult::Policy, reason);

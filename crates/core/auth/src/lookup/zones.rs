@@ -35,7 +35,7 @@ struct Node {
 }
 
 /// A map of names that answers like a resolver over it: aliases followed, empty
-/// non-terminals told from missing names, faults where scripted.
+/// non-terminals kept apart from missing names, faults where scripted.
 #[derive(Clone, Debug, Default)]
 pub struct Zones {
     nodes: BTreeMap<DnsName, Node>,

@@ -1,6 +1,6 @@
 //! Macro strings: what a record may write into a name or an explanation (RFC 7208 §7).
 //!
-//! Parsing and expanding are pure. Whoever expands asks DNS for `%{p}` beforehand, and
+//! Parsing and expanding are pure. The caller asks DNS for `%{p}` beforehand, and
 //! only where [`MacroString::uses_validated_name`] says that it is needed.
 
 mod parse;
@@ -18,7 +18,7 @@ use crate::lookup::DnsName;
 pub use parse::{MacroContext, MacroError};
 
 /// How much of an expanded name is looked at, from the right: a name, its final dot,
-/// and the dot in front of it that tells whether the leftmost label is a whole one.
+/// and the dot in front of it that shows whether the leftmost label is a whole one.
 const NAME_TAIL_OCTETS: usize = MAX_NAME_OCTETS + 2;
 
 /// `%{p}` without a validated name, `%{r}` without a name of ours (RFC 7208 §7.3).
@@ -165,7 +165,7 @@ pub struct Values<'a> {
     pub validated_name: Option<&'a SpfName>,
     /// `h`: the argument of HELO or EHLO.
     pub helo: &'a [u8],
-    /// `r`: our name; empty when we do not tell.
+    /// `r`: our name; empty where it is not named.
     pub receiver: &'a str,
     /// `t`: the time, in Unix seconds.
     pub now: u64,

@@ -16,8 +16,8 @@ const MESSAGE_TAGS: &str =
 const SEAL_TAGS: &str = " i=N; a=ed25519-sha256; cv=CV; d=hopN.example; s=s1; b=";
 const RESULTS: &str = " i=N; mx.hopN.example; spf=pass; dmarc=pass header.from=example.com";
 
-fn letter() -> Mail {
-    Mail::text("From: a@example.com\nSubject: A letter\n\nText\n")
+fn message() -> Mail {
+    Mail::text("From: a@example.com\nSubject: A message\n\nText\n")
 }
 
 /// Tags of the three fields of one set.
@@ -66,9 +66,9 @@ fn sealed(mail: &Mail, tags: &Tags) -> Mail {
     mail.with("ARC-Seal", &format!("{}{}", tags.seal, ed25519(&covered)))
 }
 
-/// The letter, sealed by so many hops.
+/// The message, sealed by so many hops.
 fn chain(sets: u32) -> Mail {
-    (1..=sets).fold(letter(), |mail, instance| sealed(&mail, &Tags::of(instance)))
+    (1..=sets).fold(message(), |mail, instance| sealed(&mail, &Tags::of(instance)))
 }
 
 fn zones() -> Zones {
@@ -134,7 +134,7 @@ fn with_change(mail: &Mail, name: &str, instance: u32, from: &str, to: &str) -> 
 
 #[test]
 fn ar01_no_arc_fields() {
-    assert_eq!(validate(&letter()), ArcResult::none());
+    assert_eq!(validate(&message()), ArcResult::none());
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn arc_three_sets() {
 
 /// Seals with one change to the tags of one set.
 fn chain_with(sets: u32, at: u32, change: impl Fn(&mut Tags)) -> Mail {
-    (1..=sets).fold(letter(), |mail, instance| {
+    (1..=sets).fold(message(), |mail, instance| {
         let mut tags = Tags::of(instance);
         if instance == at {
             change(&mut tags);
@@ -253,7 +253,7 @@ fn ar08_the_body_changed_after_sealing() {
 fn ar09_an_older_message_signature_is_broken() {
     // The second hop changed the subject, as a list does, and sealed what it sent on.
     let first = edited(&chain(1), |field| {
-        let subject = HeaderField::new(*b"Subject", *b" [list] A letter");
+        let subject = HeaderField::new(*b"Subject", *b" [list] A message");
         Some(if field.is("Subject") {
             subject
         } else {
@@ -299,7 +299,7 @@ fn ar11_no_answer_about_a_key() {
         assert_eq!(result.status, ArcStatus::Fail);
         let reason = result.reason.unwrap();
         assert!(
-            reason.contains("the seal of set 1") && reason.contains(words),
+            reason.contains("seal of set 1") && reason.contains(words),
             "{reason}"
         );
     }
@@ -367,7 +367,7 @@ fn arc_it_is_known_whether_the_newest_message_signature_signs_from() {
     assert!(signs(1, 1, "from:subject") && signs(1, 1, "Subject:FROM"));
     assert!(!signs(1, 1, "subject") && !signs(2, 2, "subject"));
     assert!(signs(2, 1, "subject"), "an older one need not");
-    assert!(!validate(&letter()).signs_from, "no chain");
+    assert!(!validate(&message()).signs_from, "no chain");
 }
 
 #[test]

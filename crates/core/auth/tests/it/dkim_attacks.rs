@@ -16,8 +16,8 @@ use crate::dkim_vectors::rsa_key;
 const TAGS: &str =
     " v=1; a=ed25519-sha256; c=relaxed/relaxed; d=bank.test; s=s1; h=from:subject; bh=BODY; b=";
 
-fn letter() -> Mail {
-    Mail::text("From: a@bank.test\nSubject: A letter\n\nPay nothing.\n")
+fn message() -> Mail {
+    Mail::text("From: a@bank.test\nSubject: A message\n\nPay nothing.\n")
 }
 
 fn zones() -> Zones {
@@ -27,7 +27,7 @@ fn zones() -> Zones {
 #[test]
 fn at03_a_nul_in_the_domain() {
     for odd in ["bank.test\0.evil.test", "bank.test\\0.evil.test"] {
-        let mail = letter().signed(&TAGS.replace("d=bank.test", &format!("d={odd}")));
+        let mail = message().signed(&TAGS.replace("d=bank.test", &format!("d={odd}")));
         let result = only(verify(&mail, &zones()));
         expect(&result, Neutral, "");
         assert_eq!((result.domain, result.identity_domain), (None, None));
@@ -36,25 +36,25 @@ fn at03_a_nul_in_the_domain() {
 
 #[test]
 fn rz10_at18_results_smuggled_in_by_domain_or_selector() {
-    let mail = letter().signed(&TAGS.replace("d=bank.test", "d=evil.test dmarc=pass header.from=bank.test"));
+    let mail = message().signed(&TAGS.replace("d=bank.test", "d=evil.test dmarc=pass header.from=bank.test"));
     let result = only(verify(&mail, &zones()));
     expect(&result, Neutral, "d= is no domain name");
     assert_eq!(result.domain, None);
     assert!(!result.reason.unwrap().contains("dmarc"));
 
     // A semicolon ends the tag; what follows is a tag of its own.
-    let mail = letter().signed(&TAGS.replace("s=s1", "s=x;dmarc=pass"));
+    let mail = message().signed(&TAGS.replace("s=s1", "s=x;dmarc=pass"));
     let result = only(verify(&mail, &zones()));
     expect(&result, PermError, "no key at x._domainkey.bank.test");
     assert_eq!(result.selector.as_deref(), Some("x"));
 
     for odd in ["x dmarc=pass", "x(dmarc=pass)", "\"x", "x..y", ".", ""] {
-        let mail = letter().signed(&TAGS.replace("s=s1", &format!("s={odd}")));
+        let mail = message().signed(&TAGS.replace("s=s1", &format!("s={odd}")));
         let result = only(verify(&mail, &zones()));
         expect(&result, Neutral, "s= is no domain name");
         assert_eq!(result.selector, None, "{odd}");
     }
-    let mail = letter().signed(&TAGS.replace("ed25519-sha256", "rsa (dmarc=pass)"));
+    let mail = message().signed(&TAGS.replace("ed25519-sha256", "rsa (dmarc=pass)"));
     let result = only(verify(&mail, &zones()));
     assert_eq!(result.algorithm, None);
 }
@@ -62,26 +62,26 @@ fn rz10_at18_results_smuggled_in_by_domain_or_selector() {
 #[test]
 fn results_smuggled_in_by_the_signature_end_at_its_padding() {
     for (value, kept) in [("dmarc=pass", "dmarc="), ("AAA===", "AAA=="), ("AAAA=", "AAAA=")] {
-        let mail = letter().with("DKIM-Signature", &format!("{TAGS}{value}"));
+        let mail = message().with("DKIM-Signature", &format!("{TAGS}{value}"));
         assert_eq!(only(verify(&mail, &zones())).signature, kept, "{value}");
     }
 }
 
 #[test]
-fn a_second_subject_above_the_signed_one_is_told() {
-    let mail = letter().signed(TAGS).with("Subject", " Pay everything");
+fn a_second_subject_above_the_signed_one_is_reported() {
+    let mail = message().signed(TAGS).with("Subject", " Pay everything");
     let result = only(verify(&mail, &zones()));
     expect(&result, Pass, "");
     assert_eq!(result.unsigned_fields, ["Subject"]);
 }
 
-/// The letter, signed, with one more field that is left out.
+/// The message, signed, with one more field that is left out.
 fn cut(name: &str) -> Mail {
     let limits = HeaderLimits {
         field_octets: 20,
         ..HeaderLimits::default()
     };
-    let mut mail = letter().signed(TAGS);
+    let mut mail = message().signed(TAGS);
     let value = *b" Another one, left out";
     mail.headers
         .push(HeaderField::new(name.as_bytes(), value), &limits);
@@ -91,7 +91,7 @@ fn cut(name: &str) -> Mail {
 
 #[test]
 fn a_signature_that_covers_a_field_left_out_is_neutral() {
-    expect(&only(verify(&letter().signed(TAGS), &zones())), Pass, "");
+    expect(&only(verify(&message().signed(TAGS), &zones())), Pass, "");
     for covered in ["Subject", "FROM ", "subject"] {
         expect(
             &only(verify(&cut(covered), &zones())),
@@ -113,7 +113,7 @@ fn a_signature_that_covers_no_field_left_out_is_verified() {
 
 #[test]
 fn where_any_field_may_be_left_out_no_signature_is_verified() {
-    let mut mail = letter().signed(TAGS);
+    let mut mail = message().signed(TAGS);
     mail.headers.note(HeaderDefect::SectionTooLong);
     let results = verify(&mail, &zones());
     assert!(
@@ -123,7 +123,7 @@ fn where_any_field_may_be_left_out_no_signature_is_verified() {
 }
 
 #[test]
-fn a_signature_left_out_is_told() {
+fn a_signature_left_out_is_reported() {
     let results = verify(&cut("DKIM-Signature"), &zones());
     assert_eq!(results.len(), 2);
     expect(&results[0], Pass, "");
@@ -137,7 +137,7 @@ fn a_signature_left_out_is_told() {
 #[test]
 fn at10_a_signature_of_no_body_at_all() {
     let empty_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
-    let mut mail = letter().signed(&TAGS.replace("bh=BODY", &format!("l=0; bh={empty_hash}")));
+    let mut mail = message().signed(&TAGS.replace("bh=BODY", &format!("l=0; bh={empty_hash}")));
     mail.body = b"Pay everything.\r\n".to_vec();
     let options = DkimOptions {
         accept_body_length: true,
@@ -152,7 +152,7 @@ fn at10_a_signature_of_no_body_at_all() {
     expect(&only(verify(&mail, &zones())), Policy, "l=0");
 }
 
-/// A header section with these fields above those of the letter, whatever their number.
+/// A header section with these fields above those of the message, whatever their number.
 fn crowded(fields: impl Iterator<Item = HeaderField>) -> HeaderSection {
     let limits = HeaderLimits {
         section_octets: usize::MAX,
@@ -160,7 +160,7 @@ fn crowded(fields: impl Iterator<Item = HeaderField>) -> HeaderSection {
         fields: usize::MAX,
     };
     let mut headers = HeaderSection::default();
-    for field in fields.chain(letter().headers.fields().iter().cloned()) {
+    for field in fields.chain(message().headers.fields().iter().cloned()) {
         headers.push(field, &limits);
     }
     headers
@@ -168,7 +168,7 @@ fn crowded(fields: impl Iterator<Item = HeaderField>) -> HeaderSection {
 
 #[test]
 fn at11_five_thousand_signatures() {
-    let value = letter().signature("DKIM-Signature", TAGS);
+    let value = message().signature("DKIM-Signature", TAGS);
     let others = (0..4_999).map(|at| {
         let other = value.replace("d=bank.test", &format!("d=d{at}.example"));
         HeaderField::new(*b"DKIM-Signature", other.into_bytes())
@@ -177,7 +177,7 @@ fn at11_five_thousand_signatures() {
     let headers = crowded(others.chain([good]));
     let mail = Mail {
         headers,
-        body: letter().body,
+        body: message().body,
     };
 
     let mut bodies = BodyHashing::new();
@@ -207,14 +207,14 @@ fn at11_five_thousand_signatures() {
 #[test]
 fn dkim_results_are_listed_up_to_the_limit() {
     let listed = |count: usize| {
-        let value = letter().signature("DKIM-Signature", TAGS);
+        let value = message().signature("DKIM-Signature", TAGS);
         let fields = (0..count).map(|at| {
             let other = value.replace("d=bank.test", &format!("d=d{at}.example"));
             HeaderField::new(*b"DKIM-Signature", other.into_bytes())
         });
         let mail = Mail {
             headers: crowded(fields),
-            body: letter().body,
+            body: message().body,
         };
         verify(&mail, &zones())
     };
@@ -228,8 +228,8 @@ fn dkim_results_are_listed_up_to_the_limit() {
 
 #[test]
 fn dkim_the_same_signature_twice_counts_once() {
-    let value = letter().signature("DKIM-Signature", TAGS);
-    let mail = letter()
+    let value = message().signature("DKIM-Signature", TAGS);
+    let mail = message()
         .with("DKIM-Signature", &value)
         .with("DKIM-Signature", &value);
     let results = verify(&mail, &zones());
@@ -238,7 +238,7 @@ fn dkim_the_same_signature_twice_counts_once() {
     // The same b= with other tags is another signature, and does not hide the good one.
     let forged = value.replace("s=s1;", "s=s1; zz=1;");
     let results = verify(
-        &letter()
+        &message()
             .with("DKIM-Signature", &value)
             .with("DKIM-Signature", &forged),
         &zones(),
@@ -251,7 +251,7 @@ fn dkim_the_same_signature_twice_counts_once() {
 fn at15_an_exponent_of_4096_bits() {
     let modulus = [&[0][..], &[0xc5; 512]].concat();
     let record = format!("v=DKIM1; p={}", rsa_key(&modulus, &[1; 512]));
-    let mail = letter().signed(&TAGS.replace("ed25519-sha256", "rsa-sha256"));
+    let mail = message().signed(&TAGS.replace("ed25519-sha256", "rsa-sha256"));
     let result = only(verify(&mail, &txt_zones(&[("s1._domainkey.bank.test", &record)])));
     expect(&result, PermError, "an exponent that is not acceptable");
 }
@@ -260,9 +260,9 @@ fn at15_an_exponent_of_4096_bits() {
 fn dkim_fields_are_bounded() {
     let filled = |len: usize| {
         let tags = |fill: usize| TAGS.replace(" h=", &format!(" zz={}; h=", "x".repeat(fill)));
-        let mail = letter().signed(&tags(0));
+        let mail = message().signed(&tags(0));
         let rest = mail.headers.fields()[0].wire_len();
-        letter().signed(&tags(len - rest))
+        message().signed(&tags(len - rest))
     };
     let at_limit = filled(MAX_FIELD_OCTETS);
     assert_eq!(at_limit.headers.fields()[0].wire_len(), MAX_FIELD_OCTETS);
@@ -280,7 +280,7 @@ fn dkim_many_fields_with_many_names_are_linear() {
     let headers = crowded((0..20_000).map(field));
     let mut mail = Mail {
         headers,
-        body: letter().body,
+        body: message().body,
     };
     let value = mail.signature("DKIM-Signature", &tags);
     let signatures = (0..10).map(|at| {
@@ -297,7 +297,7 @@ fn dkim_many_fields_with_many_names_are_linear() {
 
     let more = TAGS.replace("from:subject", &format!("from:{names}:x"));
     expect(
-        &only(verify(&letter().signed(&more), &zones())),
+        &only(verify(&message().signed(&more), &zones())),
         Neutral,
         "h= lists more than 1000 names",
     );
@@ -334,7 +334,7 @@ fn dkim_held_headers_are_bounded() {
 #[test]
 fn dkim_a_key_name_too_long_for_dns() {
     let selector = [&"a".repeat(60)[..]; 4].join(".");
-    let mail = letter().signed(&TAGS.replace("s=s1", &format!("s={selector}")));
+    let mail = message().signed(&TAGS.replace("s=s1", &format!("s={selector}")));
     expect(
         &only(verify(&mail, &zones())),
         PermError,
@@ -345,7 +345,7 @@ fn dkim_a_key_name_too_long_for_dns() {
 #[test]
 fn dkim_its_own_field_is_never_among_those_signed() {
     // h= lists DKIM-Signature: it means the other one, below.
-    let mail = letter().signed(TAGS);
+    let mail = message().signed(TAGS);
     let tags = TAGS.replace("h=from:subject", "h=from:subject:dkim-signature:dkim-signature");
     let results = verify(&mail.signed(&tags), &zones());
     expect(&results[0], Pass, "");

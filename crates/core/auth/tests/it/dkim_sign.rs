@@ -14,7 +14,7 @@ use crate::dkim_support::{Mail, NOW, domain, expect, only, verify};
 
 const FIELDS: [&str; 5] = ["From", "To", "Subject", "Date", "Content-Type"];
 
-fn letter() -> Mail {
+fn message() -> Mail {
     Mail::text(
         "From: postmaster@example.com\nTo: a@example.net\nTo: b@example.net\n\
          Subject: Report  Domain: example.net\n Submitter: example.com\n\nText  with blanks \n\n",
@@ -68,7 +68,7 @@ fn zones(key: &SigningKey) -> Zones {
 #[test]
 fn dkim_signed_then_verified() {
     use Canonicalization::{Relaxed, Simple};
-    let mail = letter();
+    let mail = message();
     for key in &keys() {
         for (header, body) in [
             (Simple, Simple),
@@ -88,7 +88,7 @@ fn dkim_signed_then_verified() {
 
 #[test]
 fn dkim_every_change_to_what_is_signed_shows() {
-    let mail = letter();
+    let mail = message();
     let [_, _, key] = keys();
     let relaxed = Canonicalization::Relaxed;
     let field = signed(&mail, &key, relaxed, relaxed).unwrap();
@@ -116,7 +116,7 @@ fn dkim_every_change_to_what_is_signed_shows() {
 
 #[test]
 fn dkim_signature_lines_are_short() {
-    let mail = letter();
+    let mail = message();
     for key in &keys() {
         let field = signed(&mail, key, Canonicalization::Relaxed, Canonicalization::Relaxed).unwrap();
         let text = format!("DKIM-Signature:{}", str::from_utf8(field.value()).unwrap());
@@ -148,7 +148,7 @@ fn dkim_what_cannot_be_signed_is_refused() {
         now: NOW,
         expires,
     };
-    let mail = letter();
+    let mail = message();
     let sign = |request: &SignRequest<'_>| sign(&mail.headers, &mail.body, request, &SystemRandom::new());
     assert_eq!(sign(&request(&["To"], None)), Err(SignError::FromNotSigned));
     assert!(matches!(

@@ -10,8 +10,8 @@ const KEY: &str = "s1._domainkey.example.com";
 const TAGS: &str =
     " v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.com; s=s1; h=from:to:subject; bh=BODY; b=";
 
-fn letter() -> Mail {
-    Mail::text("From: a@example.com\nTo: b@example.net\nSubject: A letter\n\nLine one\n")
+fn message() -> Mail {
+    Mail::text("From: a@example.com\nTo: b@example.net\nSubject: A message\n\nLine one\n")
 }
 
 fn of(mail: &Mail, zones: &Zones) -> Substance {
@@ -20,13 +20,13 @@ fn of(mail: &Mail, zones: &Zones) -> Substance {
 
 fn with_field(value: &str) -> Mail {
     Mail::text(&format!(
-        "DKIM-Signature: {value}\nFrom: a@example.com\nTo: b@example.net\nSubject: A letter\n\nLine one\n"
+        "DKIM-Signature: {value}\nFrom: a@example.com\nTo: b@example.net\nSubject: A message\n\nLine one\n"
     ))
 }
 
 #[test]
 fn a_signature_with_a_key_may_have_been_broken_on_the_way() {
-    let good = letter().signed(TAGS);
+    let good = message().signed(TAGS);
     assert_eq!(of(&good, &keys_at(&[KEY])), Substance::Possible);
     // A signature of Ed25519 has 64 octets; none of another length was ever one.
     for (base64, substance) in [
@@ -47,7 +47,7 @@ fn a_signature_with_a_key_may_have_been_broken_on_the_way() {
 
 #[test]
 fn a_signature_whose_key_dns_denies_is_void() {
-    let good = letter().signed(TAGS);
+    let good = message().signed(TAGS);
     assert_eq!(of(&good, &Zones::new()), Substance::Void);
     let mut no_data = Zones::new();
     no_data.add_name(dns_name(KEY));
@@ -81,7 +81,7 @@ fn a_field_that_names_nobody_is_no_signature() {
 #[test]
 fn a_signature_may_have_expired_while_mail_servers_kept_trying() {
     let expires = NOW - 1_000_000;
-    let mail = letter().signed(&TAGS.replace("s=s1;", &format!("s=s1; t={}; x={expires};", expires - 1)));
+    let mail = message().signed(&TAGS.replace("s=s1;", &format!("s=s1; t={}; x={expires};", expires - 1)));
     let at = |now| {
         only(verify_as(
             &mail,

@@ -13,30 +13,30 @@ use crate::dkim_support::{
 };
 
 /// A message of `example.com`.
-fn letter() -> Mail {
-    Mail::text("From: a@example.com\nTo: b@example.net\nSubject: A letter\n\nLine one\nLine two\n")
+fn message() -> Mail {
+    Mail::text("From: a@example.com\nTo: b@example.net\nSubject: A message\n\nLine one\nLine two\n")
 }
 
 /// Tags that pass as they are, with the key at `s1._domainkey.example.com`.
 const TAGS: &str =
     " v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.com; s=s1; h=from:to:subject; bh=BODY; b=";
 
-/// Judges the letter signed with one change to the tags.
+/// Judges the message signed with one change to the tags.
 fn with_tags(from: &str, to: &str) -> DkimOutcome {
     let tags = TAGS.replacen(from, to, 1);
     only(verify(
-        &letter().signed(&tags),
+        &message().signed(&tags),
         &keys_at(&["s1._domainkey.example.com"]),
     ))
 }
 
-/// Judges the well-signed letter with these records at the name of its key.
+/// Judges the well-signed message with these records at the name of its key.
 fn with_records(records: &[&str]) -> DkimOutcome {
     let records: Vec<_> = records
         .iter()
         .map(|record| ("s1._domainkey.example.com", *record))
         .collect();
-    only(verify(&letter().signed(TAGS), &txt_zones(&records)))
+    only(verify(&message().signed(TAGS), &txt_zones(&records)))
 }
 
 /// `p=` of the key that signs here.
@@ -169,7 +169,7 @@ fn dk25_a_revoked_key() {
 
 #[test]
 fn dk26_no_key() {
-    let result = only(verify(&letter().signed(TAGS), &Zones::new()));
+    let result = only(verify(&message().signed(TAGS), &Zones::new()));
     expect(
         &result,
         PermError,
@@ -177,7 +177,7 @@ fn dk26_no_key() {
     );
     let mut zones = Zones::new();
     zones.add_name(dns_name("s1._domainkey.example.com"));
-    let result = only(verify(&letter().signed(TAGS), &zones));
+    let result = only(verify(&message().signed(TAGS), &zones));
     expect(
         &result,
         PermError,
@@ -191,7 +191,7 @@ fn dk27_no_answer_about_the_key() {
         let mut zones = Zones::new();
         let name = dns_name("s1._domainkey.example.com");
         zones.set(name, RecordType::Txt, ZoneData::Fault(fault));
-        let result = only(verify(&letter().signed(TAGS), &zones));
+        let result = only(verify(&message().signed(TAGS), &zones));
         expect(
             &result,
             TempError,
@@ -232,7 +232,7 @@ fn dk31_a_key_for_the_domain_itself() {
     )]);
     let judged = |identity: &str| {
         let tags = TAGS.replace(" h=", &format!(" i={identity}; h="));
-        only(verify(&letter().signed(&tags), &zones))
+        only(verify(&message().signed(&tags), &zones))
     };
     expect(&judged("@sub.example.com"), PermError, "for d= itself (t=s)");
     expect(&judged("a@example.com"), Pass, "");
@@ -272,12 +272,12 @@ fn dk35_expired() {
     expect(&made(NOW + 300), Pass, "");
 }
 
-/// The letter signed with `l=` over the start of its body.
+/// The message signed with `l=` over the start of its body.
 fn with_length(signed: &str, length: usize, options: &DkimOptions) -> DkimOutcome {
     let hash = BASE64.encode(body_hash_of_octets(signed.as_bytes()));
     let tags = TAGS.replace("bh=BODY", &format!("l={length}; bh={hash}"));
     let zones = keys_at(&["s1._domainkey.example.com"]);
-    only(verify_as(&letter().signed(&tags), &zones, &[], options, NOW))
+    only(verify_as(&message().signed(&tags), &zones, &[], options, NOW))
 }
 
 fn body_hash_of_octets(octets: &[u8]) -> Vec<u8> {
@@ -324,7 +324,7 @@ fn dk37_more_signed_than_there_is() {
 
 #[test]
 fn dk38_a_top_level_domain() {
-    let mail = letter().signed(&TAGS.replace("d=example.com", "d=com"));
+    let mail = message().signed(&TAGS.replace("d=example.com", "d=com"));
     expect(
         &only(verify(&mail, &keys_at(&["s1._domainkey.com"]))),
         Policy,
@@ -339,7 +339,7 @@ fn dk38_a_refused_domain() {
         ..DkimOptions::default()
     };
     let judged = |name: &str| {
-        let mail = letter().signed(&TAGS.replace("d=example.com", &format!("d={name}")));
+        let mail = message().signed(&TAGS.replace("d=example.com", &format!("d={name}")));
         let zones = keys_at(&["s1._domainkey.co.uk", "s1._domainkey.example.co.uk"]);
         only(verify_as(&mail, &zones, &[], &options, NOW))
     };
@@ -353,7 +353,7 @@ fn dk38_a_refused_domain() {
 
 #[test]
 fn dk39_the_aligned_signature_is_verified_wherever_it_stands() {
-    let mut mail = letter().signed(TAGS);
+    let mut mail = message().signed(TAGS);
     for at in 0..28 {
         mail = mail.signed(&TAGS.replace("d=example.com", &format!("d=d{at}.example.net")));
     }
@@ -383,7 +383,7 @@ fn dk39_the_aligned_signature_is_verified_wherever_it_stands() {
 
 #[test]
 fn dk40_a_domain_of_u_labels() {
-    let mail = letter().signed(&TAGS.replace("d=example.com", "d=bücher.example"));
+    let mail = message().signed(&TAGS.replace("d=example.com", "d=bücher.example"));
     let result = only(verify(&mail, &keys_at(&["s1._domainkey.xn--bcher-kva.example"])));
     expect(&result, Pass, "");
     assert_eq!(result.domain, Some(domain("xn--bcher-kva.example")));
@@ -424,9 +424,9 @@ fn dk42_other_records_beside_the_key() {
 #[test]
 fn dk43_an_unknown_tag_is_signed_and_no_more() {
     expect(&with_tags(" h=", " zz=1; h="), Pass, "");
-    let mail = letter().signed(&TAGS.replace(" h=", " zz=1; h="));
+    let mail = message().signed(&TAGS.replace(" h=", " zz=1; h="));
     let value = String::from_utf8(mail.headers.fields()[0].value().to_vec()).unwrap();
-    let forged = letter().with("DKIM-Signature", &value.replace("zz=1", "zz=2"));
+    let forged = message().with("DKIM-Signature", &value.replace("zz=1", "zz=2"));
     let result = only(verify(&forged, &keys_at(&["s1._domainkey.example.com"])));
     expect(&result, Fail, "signature does not verify");
 }
@@ -434,7 +434,7 @@ fn dk43_an_unknown_tag_is_signed_and_no_more() {
 #[test]
 fn dk44_a_single_word_of_canonicalization() {
     expect(&with_tags("c=relaxed/relaxed", "c=relaxed"), Pass, "");
-    let mail = letter().signed(&TAGS.replace("c=relaxed/relaxed", "c=relaxed"));
+    let mail = message().signed(&TAGS.replace("c=relaxed/relaxed", "c=relaxed"));
     let zones = keys_at(&["s1._domainkey.example.com"]);
     let mut spaced = mail.clone();
     spaced.body = b"Line one\r\nLine  two\r\n".to_vec();
@@ -445,7 +445,7 @@ fn dk44_a_single_word_of_canonicalization() {
 fn dkim_keys_in_test_mode_count_unless_the_operator_says_otherwise() {
     let record = format!("v=DKIM1; k=ed25519; t=y; p={}", public_key());
     let zones = txt_zones(&[("s1._domainkey.example.com", &record)]);
-    let mail = letter().signed(TAGS);
+    let mail = message().signed(TAGS);
     let result = only(verify(&mail, &zones));
     expect(&result, Pass, "test mode (t=y)");
     assert!(result.key_is_testing);
@@ -461,7 +461,7 @@ fn dkim_keys_in_test_mode_count_unless_the_operator_says_otherwise() {
 }
 
 #[test]
-fn dkim_tells_which_fields_are_not_signed() {
+fn dkim_names_the_fields_that_are_not_signed() {
     let result = with_tags("h=from:to:subject", "h=from");
     expect(&result, Pass, "");
     assert_eq!(result.unsigned_fields, ["Subject", "To"]);
@@ -473,7 +473,7 @@ fn dkim_futures_may_move_between_threads() {
     fn movable<T: Send>(value: T) -> T {
         value
     }
-    let (mail, zones) = (letter().signed(TAGS), keys_at(&["s1._domainkey.example.com"]));
+    let (mail, zones) = (message().signed(TAGS), keys_at(&["s1._domainkey.example.com"]));
     let mut bodies = BodyHashing::new();
     let verifier = Verifier::new(&mail.headers, &[], &DkimOptions::default(), NOW, &mut bodies);
     let mut bodies = movable(bodies);

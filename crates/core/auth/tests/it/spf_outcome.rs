@@ -1,11 +1,11 @@
-//! What an SPF outcome tells, and how terms fare with odd names and answers.
+//! What an SPF outcome shows, and how terms fare with odd names and answers.
 
 use landmarc_auth::spf::{RedactedNames, SpfResult};
 
 use crate::spf_support::{Session, asked, check, result};
 
 #[test]
-fn the_chain_of_records_is_told() {
+fn the_chain_of_records_is_shown() {
     let outcome = check(
         "example.com TXT v=spf1 include:a.example redirect=b.example
          a.example TXT v=spf1 ip4:192.0.2.9 -all
@@ -236,13 +236,13 @@ fn names_that_dns_cannot_carry_do_not_match_and_lead_nowhere() {
 /// Decision D37: a record can ask for names with the local part of the sender in them. The steps
 /// of the check are stored, so these names stand in them as the record has them.
 #[test]
-fn a_local_part_is_asked_for_but_not_told() {
+fn a_local_part_is_asked_for_but_not_shown() {
     let session = Session {
         mail_from: b"ann.secret@example.com",
         fetch_explanation: true,
         ..Session::default()
     };
-    for (zone, questions, told) in [
+    for (zone, questions, shown) in [
         (
             "example.com TXT v=spf1 exists:%{l}.x.example -all exp=%{l}.why.example
              ann.secret.why.example TXT no %{s}",
@@ -289,7 +289,7 @@ fn a_local_part_is_asked_for_but_not_told() {
             .map(|step| format!("{}: {}: {}\n", step.domain, step.term, step.outcome))
             .chain(outcome.problem.clone())
             .collect();
-        for words in told {
+        for words in shown {
             assert!(texts.contains(words), "{words}: {texts}");
         }
         assert!(!texts.contains("secret"), "{texts}");
@@ -303,9 +303,9 @@ fn a_local_part_is_asked_for_but_not_told() {
     }
 }
 
-/// It is nobody's, and tells who looks into a bounce what was asked.
+/// It is nobody's, and shows who looks into a bounce what was asked.
 #[test]
-fn the_postmaster_of_the_null_reverse_path_is_told() {
+fn the_postmaster_of_the_null_reverse_path_is_shown() {
     let session = Session {
         helo: b"mx.example.org",
         mail_from: b"<>",

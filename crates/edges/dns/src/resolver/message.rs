@@ -14,7 +14,7 @@ use super::{Asker, Inner, Resolver};
 /// slowly the message itself arrives is not DNS's fault. Past the message's time every
 /// question is [`LookupError::Budget`] at once, and one that is under way ends then.
 ///
-/// Also, a message waits in vain for less than two question timeouts: nine tenths of
+/// Also, a message waits for failing questions for less than two question timeouts: nine tenths of
 /// that, which is 9 s by default. All waiting that ended in a failure is added up, and
 /// what is still open counts against a new question. When it is used up, questions end
 /// with [`LookupError::Timeout`], and later ones are answered from the cache or in that
@@ -47,11 +47,11 @@ impl MessageLookup {
             .saturating_sub(waiting.in_all.so_far(waiting.first(), Instant::now()))
     }
 
-    /// What is left of the time that may be spent in vain.
-    pub(super) fn vain_time_left(&self) -> Duration {
+    /// What is left of the time that may be spent on questions that fail.
+    pub(super) fn failure_time_left(&self) -> Duration {
         let all = self.resolver.inner.options.question_timeout * 9 / 5;
         let waiting = self.waiting();
-        all.saturating_sub(waiting.in_vain.so_far(waiting.first(), Instant::now()))
+        all.saturating_sub(waiting.in_failures.so_far(waiting.first(), Instant::now()))
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -66,20 +66,20 @@ impl Lookup for MessageLookup {
         if time_left.is_zero() {
             return Answer::Failed(LookupError::Budget);
         }
-        let vain_time_left = self.vain_time_left();
-        if vain_time_left.is_zero() {
+        let failure_time_left = self.failure_time_left();
+        if failure_time_left.is_zero() {
             let known = self.resolver.inner.known(question);
             return known.unwrap_or(Answer::Failed(LookupError::Timeout));
         }
         let wait = Wait::start(self, now);
         let answer = Inner::ask(&self.resolver.inner, question, self.asker);
-        let answer = match timeout_at(now + time_left.min(vain_time_left), answer).await {
+        let answer = match timeout_at(now + time_left.min(failure_time_left), answer).await {
             Ok(answer) => answer,
-            Err(_) if time_left <= vain_time_left => Answer::Failed(LookupError::Budget),
+            Err(_) if time_left <= failure_time_left => Answer::Failed(LookupError::Budget),
             Err(_) => Answer::Failed(LookupError::Timeout),
         };
         if answer.failure().is_some() {
-            wait.was_in_vain();
+            wait.has_failed();
         }
         answer
     }
@@ -91,7 +91,7 @@ struct Waiting {
     /// On all questions.
     in_all: Spent,
     /// On questions that failed.
-    in_vain: Spent,
+    in_failures: Spent,
     /// Since when the open questions wait; as many as one message asks at once.
     under_way: Vec<Instant>,
 }
@@ -145,8 +145,8 @@ impl<'a> Wait<'a> {
         Self { message, since }
     }
 
-    fn was_in_vain(self) {
-        self.message.waiting().in_vain.add(self.since, Instant::now());
+    fn has_failed(self) {
+        self.message.waiting().in_failures.add(self.since, Instant::now());
     }
 }
 
@@ -176,19 +176,19 @@ mod tests {
         let waits = [(); 10].map(|()| Wait::start(&message, Instant::now()));
         pass(5).await;
         assert_eq!(
-            message.vain_time_left(),
+            message.failure_time_left(),
             ALL - Duration::from_secs(5),
             "all are open"
         );
-        waits.into_iter().for_each(Wait::was_in_vain);
+        waits.into_iter().for_each(Wait::has_failed);
         assert_eq!(
-            message.vain_time_left(),
+            message.failure_time_left(),
             ALL - Duration::from_secs(5),
             "all have failed"
         );
         pass(100).await;
         assert_eq!(
-            message.vain_time_left(),
+            message.failure_time_left(),
             ALL - Duration::from_secs(5),
             "nobody waits"
         );
@@ -201,11 +201,11 @@ mod tests {
         pass(2).await;
         let second = Wait::start(&message, Instant::now());
         pass(2).await;
-        first.was_in_vain();
+        first.has_failed();
         pass(2).await;
-        assert_eq!(message.vain_time_left(), ALL - Duration::from_secs(6));
-        second.was_in_vain();
-        assert_eq!(message.vain_time_left(), ALL - Duration::from_secs(6));
+        assert_eq!(message.failure_time_left(), ALL - Duration::from_secs(6));
+        second.has_failed();
+        assert_eq!(message.failure_time_left(), ALL - Duration::from_secs(6));
     }
 
     /// As a slow name and many that fail at once beside it would have it.
@@ -217,16 +217,16 @@ mod tests {
         for _ in 0..2 {
             let short = Wait::start(&message, Instant::now());
             pass(1).await;
-            short.was_in_vain();
+            short.has_failed();
         }
-        long.was_in_vain();
-        assert_eq!(message.vain_time_left(), ALL - Duration::from_secs(5));
+        long.has_failed();
+        assert_eq!(message.failure_time_left(), ALL - Duration::from_secs(5));
         assert_eq!(message.time_left(), Duration::from_secs(15));
         pass(7).await;
         let after = Wait::start(&message, Instant::now());
         pass(2).await;
-        after.was_in_vain();
-        assert_eq!(message.vain_time_left(), ALL - Duration::from_secs(7));
+        after.has_failed();
+        assert_eq!(message.failure_time_left(), ALL - Duration::from_secs(7));
         assert_eq!(message.time_left(), Duration::from_secs(13));
     }
 
@@ -236,7 +236,7 @@ mod tests {
         let wait = Wait::start(&message, Instant::now());
         pass(4).await;
         drop(wait);
-        assert_eq!(message.vain_time_left(), ALL);
+        assert_eq!(message.failure_time_left(), ALL);
     }
 
     #[tokio::test(start_paused = true)]
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_cost_no_patience() {
+    async fn answers_cost_no_time_of_failures() {
         let server = DnsServer::start(txt_zones(&[("a.example", "a"), ("b.example", "b")]));
         server.set_delay(Duration::from_millis(10));
         let message = message(server.addr());
@@ -271,7 +271,7 @@ mod tests {
                 .await;
             assert_eq!(answer.failure(), None);
         }
-        assert_eq!(message.vain_time_left(), ALL);
+        assert_eq!(message.failure_time_left(), ALL);
     }
 
     fn message(server: std::net::SocketAddr) -> MessageLookup {

@@ -123,7 +123,7 @@ impl Servers {
                     }
                     match ended.exchange.reply {
                         Reply::Failed(error) => {
-                            failure = more_telling(failure, error);
+                            failure = more_specific(failure, error);
                             conversations.retry_if_unreachable(ended.server, ended.retries, error);
                             ask_next_at = Instant::now();
                         }
@@ -211,7 +211,7 @@ impl Servers {
         if server.ip().to_canonical().is_loopback() || self.loses_case(server) {
             Packet::new(question)
         } else {
-            // The state is seeded by the system for each thread, and its hash cannot be told beforehand.
+            // The state is seeded by the system for each thread, and its hash cannot be known beforehand.
             Packet::with_random_case(question, RandomState::new().build_hasher().finish())
         }
     }
@@ -309,7 +309,7 @@ impl<'a> Conversations<'a> {
 }
 
 /// Which of two failures to report: what a server said goes before silence.
-fn more_telling(so_far: LookupError, new: LookupError) -> LookupError {
+fn more_specific(so_far: LookupError, new: LookupError) -> LookupError {
     let rank = |error| match error {
         LookupError::Timeout | LookupError::Budget | LookupError::Overload => 0,
         LookupError::Unreachable => 1,

@@ -125,7 +125,7 @@ async fn dead_names_of_one_message_do_no_harm_to_another() {
 
 /// How long the message itself takes to arrive is not DNS's fault.
 #[tokio::test(start_paused = true)]
-async fn past_its_time_of_waiting_a_message_is_told_so_at_once() {
+async fn past_its_time_of_waiting_a_message_is_answered_so_at_once() {
     let server = silent_server();
     let resolver = Resolver::new(ResolverOptions {
         message_timeout: Duration::from_secs(3),
@@ -144,7 +144,7 @@ async fn past_its_time_of_waiting_a_message_is_told_so_at_once() {
 }
 
 #[tokio::test]
-async fn past_its_time_not_even_what_is_known_is_told() {
+async fn past_its_time_not_even_what_is_known_is_answered() {
     let server = DnsServer::start(numbered_zones(1));
     let resolver = Resolver::new(ResolverOptions {
         message_timeout: Duration::ZERO,

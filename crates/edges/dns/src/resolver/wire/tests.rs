@@ -183,7 +183,7 @@ fn negative_answers_without_soa_are_not_to_be_kept() {
 }
 
 #[test]
-fn an_alias_to_nowhere_is_told_from_a_missing_name() {
+fn an_alias_to_nowhere_differs_from_a_missing_name() {
     let asked = txt_packet();
     let mut message = response(&asked);
     message.add_answer(record("example.com", 30, cname("gone.example")));
