@@ -209,7 +209,7 @@ impl Walk {
     }
 
     /// The same walk as if the names that did not answer had no record. It goes on above them, so
-    /// that a policy is seen there: whoever wrote the From field chose the name that is silent.
+    /// that a policy is seen there: the author of the From field chose the name that is silent.
     pub(crate) async fn past_failures(&self, lookup: &impl Lookup) -> Self {
         let mut past = Self::new(self.start.clone());
         for name in names_to_ask(&self.start) {

@@ -17,7 +17,7 @@ use crate::record::{PolicyRecord, PolicyTag, Usability};
 use crate::suffixes::Suffixes;
 
 /// Evaluates one Author Domain as RFC 7489 §6.6 has it. Two questions at most: the
-/// author and its Organizational Domain, which the list tells.
+/// author and its Organizational Domain, which the list gives.
 ///
 /// A record of several stops discovery (§6.6.3); `pct=0` applies the next lower policy
 /// (§6.6.4); whether a name exists plays no part. The options are those of RFC 9989 and

@@ -29,7 +29,7 @@ pub async fn evaluate(
 ) -> Evaluation {
     let (mut walk, discovery) = discover(lookup, author).await;
     // What is above a record of the author's own decides nothing but who belongs to it:
-    // that is needed for relaxed alignment, and told in any case. A failure up there
+    // that is needed for relaxed alignment, and recorded in any case. A failure up there
     // matters only where an identifier needs it (§5.3.6).
     walk.complete(lookup).await;
     let guard = Guard { options, suffixes };

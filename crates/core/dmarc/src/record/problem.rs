@@ -1,5 +1,5 @@
-//! What can be wrong with a record, for the `error` element of reports and for whoever
-//! owns it.
+//! What can be wrong with a record, for the `error` element of reports and for those who
+//! own it.
 
 /// The longest piece of foreign text in one problem, in octets before escaping.
 pub(super) const MAX_QUOTE_OCTETS: usize = 64;

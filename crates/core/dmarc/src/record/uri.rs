@@ -11,7 +11,7 @@ pub const MAX_LOCAL_PART_OCTETS: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportUri {
     /// The scheme in lower case. Only `mailto` must be supported; the others must be
-    /// ignored by whoever cannot serve them, but count as present (§4.10.1).
+    /// ignored by receivers that cannot serve them, but count as present (§4.10.1).
     pub scheme: String,
     /// For `mailto`: the one address, percent-decoded; header fields after `?` are dropped.
     pub address: Option<ReportAddress>,

@@ -3,7 +3,7 @@
 use landmarc_dmarc::{EvaluationOptions, Identifiers, Suffixes, evaluate};
 use landmarc_testkit::block_on;
 
-use crate::common::{LETTER, judge, name, passed, records};
+use crate::common::{AS_WRITTEN, judge, name, passed, records};
 
 struct Case {
     id: &'static str,
@@ -61,7 +61,7 @@ fn check(case: &Case, options: EvaluationOptions) {
 #[test]
 fn al01_to_al26_by_the_letter() {
     for case in CASES {
-        check(case, LETTER);
+        check(case, AS_WRITTEN);
     }
     assert_eq!(CASES.len(), 26);
 }
@@ -94,7 +94,7 @@ fn al18_the_guard_closes_the_hole_of_an_unmarked_suffix() {
 fn al18_the_guard_looks_through_nested_suffixes() {
     let zones = records(&[("uk", "v=DMARC1; p=reject")]);
     let attack = passed("attacker.co.uk", &[]);
-    let (open, _) = judge(&zones, "victim.co.uk", &attack, LETTER);
+    let (open, _) = judge(&zones, "victim.co.uk", &attack, AS_WRITTEN);
     assert!(open.result.is_pass());
     let (guarded, _) = judge(&zones, "victim.co.uk", &attack, EvaluationOptions::default());
     assert_eq!(guarded.result.as_str(), "fail");

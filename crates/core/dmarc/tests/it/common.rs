@@ -40,8 +40,8 @@ pub(crate) fn passed(spf: &str, dkim: &[&str]) -> Identifiers {
     }
 }
 
-/// The options of the letter of the RFC.
-pub(crate) const LETTER: EvaluationOptions = EvaluationOptions {
+/// The options that follow the RFC as written.
+pub(crate) const AS_WRITTEN: EvaluationOptions = EvaluationOptions {
     unmarked_suffix_guard: false,
     pct_zero_as_test: false,
 };

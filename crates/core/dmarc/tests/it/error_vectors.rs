@@ -5,7 +5,7 @@ use landmarc_auth::lookup::Fault;
 use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::{Evaluation, Identifiers};
 
-use crate::common::{LETTER, break_dmarc, judge, name, passed, records};
+use crate::common::{AS_WRITTEN, break_dmarc, judge, name, passed, records};
 
 /// An evaluation with `record` at example.com, SERVFAIL at `broken`.
 fn evaluated(record: &str, broken: &str, author: &str, identifiers: &Identifiers) -> Evaluation {
@@ -13,7 +13,7 @@ fn evaluated(record: &str, broken: &str, author: &str, identifiers: &Identifiers
     if !broken.is_empty() {
         break_dmarc(&mut zones, broken, Fault::ServFail);
     }
-    judge(&zones, author, identifiers, LETTER).0
+    judge(&zones, author, identifiers, AS_WRITTEN).0
 }
 
 const REJECT: &str = "v=DMARC1; p=reject";

@@ -7,7 +7,7 @@ use landmarc_dmarc::{
 };
 use landmarc_testkit::{block_on, dns_name};
 
-use crate::common::{LETTER, dmarc_name, judge, name, passed, records};
+use crate::common::{AS_WRITTEN, dmarc_name, judge, name, passed, records};
 
 /// Id, record, where it is, author, whether that exists, published, after test mode.
 #[rustfmt::skip]
@@ -47,7 +47,7 @@ fn zone(record: &str, at: &str, existing: Option<&str>) -> Zones {
 }
 
 fn failing(zones: &Zones, author: &str) -> (Evaluation, Vec<String>) {
-    judge(zones, author, &Identifiers::default(), LETTER)
+    judge(zones, author, &Identifiers::default(), AS_WRITTEN)
 }
 
 fn words(evaluation: &Evaluation) -> (&'static str, &'static str) {
@@ -87,14 +87,14 @@ fn ps08_the_tag_that_spoke_is_told() {
 fn ps19_pct_zero_is_test_mode_only_when_asked_for() {
     let shim = EvaluationOptions {
         pct_zero_as_test: true,
-        ..LETTER
+        ..AS_WRITTEN
     };
     let after = |record: &str, options| {
         let zones = zone(record, "example.com", None);
         let (found, _) = judge(&zones, "example.com", &Identifiers::default(), options);
         found.policy.unwrap().as_str()
     };
-    assert_eq!(after("v=DMARC1; p=reject; pct=0", LETTER), "reject");
+    assert_eq!(after("v=DMARC1; p=reject; pct=0", AS_WRITTEN), "reject");
     assert_eq!(after("v=DMARC1; p=reject; pct=0", shim), "quarantine");
     assert_eq!(after("v=DMARC1; p=reject; pct=0; t=n", shim), "reject");
     assert_eq!(after("v=DMARC1; p=reject; pct=0; t=y", shim), "quarantine");
@@ -104,7 +104,7 @@ fn ps19_pct_zero_is_test_mode_only_when_asked_for() {
 #[test]
 fn ps30_a_pass_tells_the_policy_that_would_apply() {
     let zones = zone("v=DMARC1; p=reject; t=y", "example.com", None);
-    let (found, _) = judge(&zones, "example.com", &passed("example.com", &[]), LETTER);
+    let (found, _) = judge(&zones, "example.com", &passed("example.com", &[]), AS_WRITTEN);
     assert!(found.result.is_pass());
     assert_eq!(words(&found), ("reject", "quarantine"));
 }
@@ -211,7 +211,7 @@ fn rfc7489_knows_neither_np_nor_t() {
             &zones,
             &name(author),
             &identifiers,
-            &LETTER,
+            &AS_WRITTEN,
             &suffixes,
         ))
     };

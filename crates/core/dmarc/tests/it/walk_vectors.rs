@@ -4,7 +4,7 @@ use landmarc_auth::lookup::Ledger;
 use landmarc_dmarc::{Discovery, TakenAs, discovery};
 use landmarc_testkit::block_on;
 
-use crate::common::{LETTER, NO_LIMIT, judge, name, passed, questions, records};
+use crate::common::{AS_WRITTEN, NO_LIMIT, judge, name, passed, questions, records};
 
 struct Case {
     id: &'static str,
@@ -319,7 +319,7 @@ fn tw01_to_tw30_discovery_asks_and_finds() {
 fn tw01_to_tw30_the_organizational_domain_of_the_author() {
     for case in CASES {
         let zones = records(case.zone);
-        let (evaluation, _) = judge(&zones, case.author, &passed("", &[]), LETTER);
+        let (evaluation, _) = judge(&zones, case.author, &passed("", &[]), AS_WRITTEN);
         let found = evaluation.organizational_domain.map(|name| name.to_string());
         assert_eq!(found.as_deref(), Some(case.organizational_domain), "{}", case.id);
         assert_eq!(evaluation.method.as_str(), "treewalk");
@@ -329,7 +329,7 @@ fn tw01_to_tw30_the_organizational_domain_of_the_author() {
 #[test]
 fn tw01_the_rest_of_the_walk_comes_after_discovery() {
     let zones = records(&[("example.com", "v=DMARC1; p=reject")]);
-    let (_, asked) = judge(&zones, "example.com", &passed("example.com", &[]), LETTER);
+    let (_, asked) = judge(&zones, "example.com", &passed("example.com", &[]), AS_WRITTEN);
     assert_eq!(asked, ["~example.com", "~com"]);
 }
 
@@ -342,7 +342,7 @@ fn warming_asks_all_that_an_evaluation_will_ask() {
         &zones,
         "mail.example.com",
         &passed("", &["mail.example.com"]),
-        LETTER,
+        AS_WRITTEN,
     );
     assert_eq!(questions(&ledger), asked);
 }
@@ -359,7 +359,7 @@ fn warming_asks_whether_the_author_exists_where_a_policy_hangs_on_it() {
         let zones = records(&[("example.com", record)]);
         let ledger = Ledger::new(&zones, NO_LIMIT);
         block_on(discovery::warm(&ledger, &name(author)));
-        let (_, asked) = judge(&zones, author, &passed("", &[]), LETTER);
+        let (_, asked) = judge(&zones, author, &passed("", &[]), AS_WRITTEN);
         assert_eq!(questions(&ledger), asked, "{record}");
     }
 }
