@@ -43,7 +43,7 @@ pub(crate) fn found(facts: &MessageFacts<'_>, evidence: &[Evidence], findings: &
 /// The cause: what was found, and why something else is done about it than the policy asks for.
 ///
 /// Strangers read it in replies and in the header. That a rule of the operator decided they may know;
-/// its name and its reason are for the explanation, the log and, as the operator was told, for reports.
+/// its name and its reason are for the explanation, the log and, as the settings warn, for reports.
 pub(crate) fn cause(
     found: &str,
     facts: &MessageFacts<'_>,
@@ -80,9 +80,9 @@ fn joint(effect: Effect) -> &'static str {
     }
 }
 
-/// All that is told of a rule that decided.
+/// All that is said of a rule that decided.
 const BY_RULE: &str = "a rule of this server decides";
-/// All that is told of one that may apply, or not.
+/// All that is said of one that may apply, or not.
 const IN_DOUBT: &str = "whether a rule of this server applies is not known, as DNS did not answer";
 
 fn of_domain(

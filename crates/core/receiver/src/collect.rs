@@ -248,8 +248,9 @@ fn trusted_arc(author: &DomainName, arc: &ArcResult, trusted: &[DomainName]) -> 
 fn first_client(results: &[u8]) -> Option<IpAddr> {
     let results = AuthenticationResults::parse(results).ok()?;
     let mut properties = results.results.iter().flat_map(|result| &result.properties);
-    let told = properties.find(|property| property.ptype == "smtp" && property.property == "remote-ip")?;
-    told.value
+    let stated = properties.find(|property| property.ptype == "smtp" && property.property == "remote-ip")?;
+    stated
+        .value
         .parse()
         .ok()
         .map(|address: IpAddr| address.to_canonical())

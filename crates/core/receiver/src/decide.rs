@@ -34,7 +34,7 @@ pub(crate) struct Case<'a> {
     pub reason: &'a str,
     /// Whether DNS questions or time ran out.
     pub budget_reached: bool,
-    /// Whether what is open is what a filter ahead of us should have told.
+    /// Whether what is open is what a filter ahead of us should have stated.
     pub upstream_is_silent: bool,
     /// What the log calls the message.
     pub id: &'a str,
@@ -171,7 +171,7 @@ fn unfit(fault: &HeaderFault, case: &Case<'_>, rules: &Rules) -> Action {
     }
 }
 
-/// What a client is told whose message is refused for its form.
+/// What a client reads whose message is refused for its form.
 fn no_mail(case: &Case<'_>, rules: &Rules) -> RefusalReply {
     let reason = printable(case.reason, MAX_REASON_OCTETS);
     permanent(&rules.unusable_author_text.fill(&case.blanks(&reason)), rules)
@@ -253,7 +253,7 @@ fn reject(case: &Case<'_>, rules: &Rules) -> Action {
     }
 }
 
-/// What a refused client is told; in the name of the policy only where that asks for it.
+/// What a refused client reads; in the name of the policy only where that asks for it.
 pub(crate) fn refusal(case: &Case<'_>, policy_asks: bool, rules: &Rules) -> RefusalReply {
     let reason = printable(case.reason, MAX_REASON_OCTETS);
     let blanks = case.blanks(&reason);
@@ -289,7 +289,7 @@ fn quarantine(case: &Case<'_>, rules: &Rules, overrides: Vec<Override>) -> Actio
     }
 }
 
-/// What the MTA or the delivery agent is told of a message that is set aside: by local policy, or
+/// What the MTA or the delivery agent reads of a message that is set aside: by local policy, or
 /// because the policy of its domain asks for it.
 pub(crate) fn quarantine_text(local_policy: Option<&str>, case: &Case<'_>, rules: &Rules) -> String {
     let reason = printable(case.reason, MAX_REASON_OCTETS);

@@ -1,7 +1,5 @@
 //! The words of RFC 9990 for what was done, and why it is not what the policy asks for.
 
-use std::fmt;
-
 /// What was done, in the words of RFC 9990.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Disposition {
@@ -28,11 +26,7 @@ impl Disposition {
     }
 }
 
-impl fmt::Display for Disposition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+landmarc_mail::display_as_str!(Disposition);
 
 /// The override types of RFC 9990.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! Evidence: what speaks for and against a message that fails DMARC.
 //!
 //! RFC 9989 §5.4 and §7.4 forbid rejecting on `p=reject` alone; what else is known
-//! decides. Each piece names what was seen, so that it can be told to a person.
+//! decides. Each piece names what was seen, so that it can be shown to a person.
 //! [`crate::collect`] finds it.
 
 use landmarc_mail::message::HeaderSection;

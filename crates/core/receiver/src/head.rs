@@ -42,8 +42,8 @@ impl Head {
     pub fn new(headers: &HeaderSection, rules: &Rules, arrival: &Arrival<'_>) -> Self {
         let now = arrival.now;
         let author = author(headers);
-        let told = upstream::read(headers, rules, arrival);
-        let removals = removals::removals_but(headers, rules, arrival.client, &told.kept, &told.forged);
+        let stated = upstream::read(headers, rules, arrival);
+        let removals = removals::removals_but(headers, rules, arrival.client, &stated.kept, &stated.forged);
         let UpstreamResults {
             spf,
             dkim,
@@ -51,7 +51,7 @@ impl Head {
             result_sources,
             is_heard,
             ..
-        } = told;
+        } = stated;
         let mut bodies = BodyHashing::new();
         let signatures = match dkim {
             Some(results) => Signatures::Upstream(results),
@@ -84,7 +84,7 @@ impl Head {
         }
     }
 
-    /// The result of SPF where a filter ahead of us is to tell it, whether it does or not. Without
+    /// The result of SPF where a filter ahead of us is to state it, whether it does or not. Without
     /// one it is to be asked for ([`check_spf`](crate::spf::check_spf)).
     #[must_use]
     pub fn upstream_spf(&self) -> Option<&SpfPair> {
@@ -125,7 +125,7 @@ impl Head {
     }
 }
 
-/// SPF of a message whose header section is complete: as a filter ahead of us tells it, or else checked.
+/// SPF of a message whose header section is complete: as a filter ahead of us states it, or else checked.
 pub async fn spf_of<L: Lookup>(
     head: &Head,
     ledgers: &Ledgers<L>,
@@ -133,7 +133,7 @@ pub async fn spf_of<L: Lookup>(
     rules: &Rules,
 ) -> SpfPair {
     match head.upstream_spf() {
-        Some(told) => told.clone(),
+        Some(stated) => stated.clone(),
         None => check_spf(ledgers, envelope, rules, head.now).await,
     }
 }

@@ -315,7 +315,7 @@ fn decide(given: &DecisionInput<'_>, findings: &EvidenceInput<'_>, rules: &Rules
         (Some(_), None) => found.clone(),
         _ => cause::cause(&found, facts, spare.as_ref(), &action, rule.as_ref()),
     };
-    // What is done is part of the cause, and the cause is part of what is told with it.
+    // What is done is part of the cause, and the cause is part of what is stated with it.
     if cause != found {
         (action, rule) = decided(&cause);
     }

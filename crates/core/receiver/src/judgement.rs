@@ -35,7 +35,7 @@ pub struct Judgement {
     pub dkim: Vec<DkimOutcome>,
     /// ARC.
     pub arc: ArcResult,
-    /// Which of these three others have told us, and who.
+    /// Which of these three others have stated, and who.
     pub result_sources: ResultSources,
     /// One evaluation for each author domain, in their order in the From field.
     pub evaluations: Vec<Evaluation>,

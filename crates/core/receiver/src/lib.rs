@@ -10,6 +10,18 @@
 //! with what filters ahead found ([`upstream`]); [`judge()`] runs the mechanisms, [`collect`] weighs what else is
 //! known, the decision follows unless a rule of the [`operator`] holds, [`results`] writes the
 //! Authentication-Results field, [`explanation`] explains it. [`report_traffic`] knows mail that is itself about reports.
+//!
+//! Not implemented: weighing what the body says, which is for filters of content; changing what the recipient reads,
+//! such as a Subject that warns, which would break signatures; sealing what was changed (RFC 8617 is an experiment about
+//! to be ended); the Received-SPF field, which says what Authentication-Results say.
+//!
+//! ```
+//! use landmarc_receiver::RefusalReply;
+//!
+//! // Whatever was filled into the text, a reply is one line.
+//! let reply = RefusalReply::new(550, "5.7.1", "refused by DMARC policy for example.com\r\n250 ok");
+//! assert_eq!(reply.to_string(), "550 5.7.1 refused by DMARC policy for example.com??250 ok");
+//! ```
 
 pub mod action;
 mod cause;

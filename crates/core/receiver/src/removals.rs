@@ -68,7 +68,7 @@ pub(crate) fn removals_but(
 }
 
 /// The fields with a NUL or other octets in their name, for which some reader takes them for results.
-/// No honest filter writes such a field, so they all go, whoever they speak for. MTAs that count by
+/// No honest filter writes such a field, so they all go, no matter for whom they speak. MTAs that count by
 /// name count each of these names for itself; Postfix takes no such line for a field.
 fn misspelt(headers: &HeaderSection) -> Vec<Removal> {
     let mut counts: HashMap<String, u32> = HashMap::new();

@@ -1,4 +1,4 @@
-//! What an SMTP client is told.
+//! What an SMTP client reads.
 
 use std::fmt;
 

@@ -2,8 +2,8 @@
 //!
 //! Two systems that report about each other's reports exchange a message a day forever: RFC 9990 has
 //! no rule against it. Such messages are counted like all others, but marked; a domain that sent
-//! nothing else gets no report. Deliberately knows no body: that an aggregate report is one is told
-//! by its Subject, whose grammar the reader of reports knows.
+//! nothing else gets no report. Deliberately knows no body: that an aggregate report is one is seen
+//! from its Subject, whose grammar the reader of reports knows.
 
 use landmarc_mail::message::HeaderSection;
 use landmarc_mail::{DomainName, ReversePath};

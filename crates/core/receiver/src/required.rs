@@ -82,7 +82,7 @@ mod tests {
         headers
     }
 
-    fn told(lines: &[&str]) -> Option<String> {
+    fn fault_of(lines: &[&str]) -> Option<String> {
         let headers = section(lines, &HeaderLimits::default());
         fault(&headers, &author(&headers)).map(|fault| fault.to_string())
     }
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn p25_m9_each_field_is_there_as_often_as_it_may_be() {
-        assert_eq!(told(&[FROM, DATE]), None);
+        assert_eq!(fault_of(&[FROM, DATE]), None);
         for (lines, expected) in [
             (vec![DATE], "not exactly one From field"),
             (
@@ -103,16 +103,16 @@ mod tests {
             (vec![FROM, DATE, DATE], "not exactly one Date field"),
         ] {
             let expected = format!("RFC5322 requirement error: {expected}");
-            assert_eq!(told(&lines), Some(expected), "{lines:?}");
+            assert_eq!(fault_of(&lines), Some(expected), "{lines:?}");
         }
         for name in AT_MOST_ONCE {
             let field = format!("{name}: <x@example.com>");
-            assert_eq!(told(&[FROM, DATE, &field]), None, "{name}");
+            assert_eq!(fault_of(&[FROM, DATE, &field]), None, "{name}");
             let expected = format!("RFC5322 requirement error: multiple {name} fields");
-            assert_eq!(told(&[FROM, DATE, &field, &field]), Some(expected));
+            assert_eq!(fault_of(&[FROM, DATE, &field, &field]), Some(expected));
         }
         assert_eq!(
-            told(&[
+            fault_of(&[
                 FROM,
                 DATE,
                 "Received: a",
@@ -130,10 +130,10 @@ mod tests {
             ("From: a@example.com <b", "the From field is malformed"),
             ("From: nobody", "the From field names no domain"),
         ] {
-            let told = told(&[from, DATE]).unwrap();
+            let found = fault_of(&[from, DATE]).unwrap();
             assert!(
-                told.starts_with("RFC5322 requirement error: ") && told.contains(expected),
-                "{told}"
+                found.starts_with("RFC5322 requirement error: ") && found.contains(expected),
+                "{found}"
             );
         }
     }

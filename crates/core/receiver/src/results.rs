@@ -20,7 +20,7 @@ pub const MAX_REMEDY_CHARACTERS: usize = 200;
 const USUAL_COMMENT_OCTETS: usize = 100;
 
 /// The value of the one merged field: spf, each dkim, arc when checked, dmarc. What a filter ahead
-/// of us has told is not repeated: its own field stays. `job` stands behind the authserv-id.
+/// of us has stated is not repeated: its own field stays. `job` stands behind the authserv-id.
 #[must_use]
 pub fn field_value(judgement: &Judgement, authserv_id: &str, job: Option<&str>) -> String {
     let result_sources = &judgement.result_sources;
@@ -200,12 +200,12 @@ fn one_domain(evaluation: &Evaluation, result: &'static str, judgement: &Judgeme
     if let Some(policy) = evaluation.policy.filter(|_| !evaluation.policy_uncertain) {
         info = info.with_value("policy", "dmarc", policy.as_str());
     }
-    // What is wrong with the domain that decides is the cause, and told as the reason.
+    // What is wrong with the domain that decides is the cause, and printed as the reason.
     let decides = judgement
         .evaluation()
         .is_some_and(|deciding| std::ptr::eq(deciding, evaluation));
-    let told = decides && !judgement.cause.is_empty();
-    let problem = || evaluation.problem.clone().filter(|_| !told);
+    let shown = decides && !judgement.cause.is_empty();
+    let problem = || evaluation.problem.clone().filter(|_| !shown);
     info.comment = in_force(evaluation, judgement).or_else(problem);
     info
 }

@@ -10,7 +10,7 @@ use landmarc_mail::{DomainName, ReversePath};
 
 use crate::disposition::OverrideKind;
 
-/// As many recipients are told apart. An edge that keeps one more, or none, shows by it that
+/// As many recipients are kept apart. An edge that keeps one more, or none, shows by it that
 /// there were more; what holds for all of them is not known then, so no condition on recipients holds.
 pub const MAX_RECIPIENTS: usize = 1_000;
 
@@ -213,7 +213,7 @@ pub(crate) fn any(patterns: &[NamePattern], name: &DomainName) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecipientPattern {
     /// This address. Its local part may be written in either case: these are mailboxes of the
-    /// operator's own, and no mail server tells them apart by case.
+    /// operator's own, and no mail server keeps them apart by case.
     Address {
         /// Left of the `@`.
         local_part: String,

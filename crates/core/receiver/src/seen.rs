@@ -13,7 +13,7 @@
 //!   again: it passes by DKIM alone. Where a domain has no mail of the first kind, messages that passed by
 //!   DKIM alone count if they come from a network that SPF of several other organizations authorizes.
 //! * A *known spoofer* is refused only in the name of a domain of which nothing unsigned was seen, and
-//!   only while its network sends nothing that may be genuine: whoever sends forgeries through a forwarder must
+//!   only while its network sends nothing that may be genuine: forgeries that come through a forwarder must
 //!   not have the mail refused that it forwards besides.
 //! * The day of a message is the one on which it was judged, whatever it says of itself.
 //!
@@ -63,7 +63,7 @@ pub const FEW_MESSAGES: u64 = 10;
 pub const NETWORK_DAYS: u32 = 7;
 /// Unrelated organizations whose mail a known spoofer forged. One or two may be a mistake of theirs.
 pub const SPOOFED_ORGANIZATIONS: usize = 5;
-/// Regular senders whose mail passes by DKIM alone from a forwarder. Whoever forwards a mailbox
+/// Regular senders whose mail passes by DKIM alone from a forwarder. A host that forwards a mailbox
 /// has that many in a week; a spoofer would have to send their signed mail again. How much else the network
 /// sends does not matter: a neighbor who forges must not make a forwarder less of one.
 pub const FORWARDED_ORGANIZATIONS: usize = 3;

@@ -1,4 +1,4 @@
-//! SPF of one message: checked at its envelope, or told by a filter ahead of us.
+//! SPF of one message: checked at its envelope, or stated by a filter ahead of us.
 
 use futures_util::future::join;
 use landmarc_auth::lookup::Lookup;

@@ -6,9 +6,9 @@
 //! * Fields above the first Received field of the message as it came: filters put theirs on top,
 //!   and below it other hosts have written (RFC 8601 §4.1).
 //! * Fields whose authserv-id is trusted, alone or as `id/job`, where the job is this very message.
-//! * A pass that all such fields agree on which tell of it, the topmost one that tells of the mechanism among
+//! * A pass that all such fields agree on which speak of it, the topmost one that speaks of the mechanism among
 //!   them. One forged field below a genuine one can make a result worse, and never better.
-//! * SPF of the sender and the client that the MTA tells us of, and DKIM of signatures that are there.
+//! * SPF of the sender and the client that the MTA names to us, and DKIM of signatures that are there.
 //! * Nothing, where the sender has chosen an address, a HELO name or a signature of characters that
 //!   could end a word of a field: filters repeat those, and not all of them quote what they repeat.
 //!
@@ -69,9 +69,9 @@ pub struct ResultSources {
     pub dkim: Option<String>,
     /// Of ARC.
     pub arc: Option<String>,
-    /// Why what is told of SPF is not believed, in words behind "as".
+    /// Why what is stated of SPF is not believed, in words behind "as".
     pub spf_doubt: Option<&'static str>,
-    /// Whether a filter ahead should have told a result of SPF or DKIM, and did not.
+    /// Whether a filter ahead should have stated a result of SPF or DKIM, and did not.
     pub is_silent: bool,
 }
 
@@ -100,21 +100,21 @@ pub(crate) fn read(headers: &HeaderSection, rules: &Rules, arrival: &Arrival<'_>
         return UpstreamResults::default();
     }
     let fields = Fields::read(headers, rules, arrival.queue_id);
-    let mut told = UpstreamResults {
+    let mut stated = UpstreamResults {
         is_heard: Some(fields.are_there()),
         ..UpstreamResults::default()
     };
     let doubt = plain::doubt(arrival.envelope, headers);
     if upstream.spf != ResultSource::Own {
-        told.take_spf(headers, &fields, doubt, rules, arrival);
+        stated.take_spf(headers, &fields, doubt, rules, arrival);
     }
     if upstream.dkim != ResultSource::Own {
-        told.take_dkim(headers, &fields, doubt, rules);
+        stated.take_dkim(headers, &fields, doubt, rules);
     }
     if upstream.arc != ResultSource::Own {
-        told.take_arc(headers, &fields, doubt, rules, arrival.now);
+        stated.take_arc(headers, &fields, doubt, rules, arrival.now);
     }
-    told
+    stated
 }
 
 impl UpstreamResults {

@@ -36,9 +36,9 @@ impl Section {
         wrap(&mut self.0, levels * 2, text.as_ref());
     }
 
-    /// Tells how many of `count` were left out, when only the first `told` are told.
-    pub(super) fn more(&mut self, count: usize, told: usize) {
-        if let Some(more) = count.checked_sub(told).filter(|&more| more > 0) {
+    /// Says how many of `count` were left out, when only the first `shown` are shown.
+    pub(super) fn more(&mut self, count: usize, shown: usize) {
+        if let Some(more) = count.checked_sub(shown).filter(|&more| more > 0) {
             self.line(format!("and {more} more."));
         }
     }

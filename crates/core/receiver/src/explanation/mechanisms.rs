@@ -7,10 +7,10 @@ use landmarc_auth::spf::{SpfOutcome, SpfResult};
 use super::lines::Section;
 use crate::judgement::Judgement;
 
-/// Steps of one SPF check that are told; a record cannot cause many more.
-const MAX_SPF_STEPS_TOLD: usize = 60;
-/// Signatures that are told one by one.
-const MAX_SIGNATURES_TOLD: usize = 20;
+/// Steps of one SPF check that are shown; a record cannot cause many more.
+const MAX_SPF_STEPS_SHOWN: usize = 60;
+/// Signatures that are shown one by one.
+const MAX_SIGNATURES_SHOWN: usize = 20;
 
 pub(super) fn spf(judgement: &Judgement) -> Section {
     let outcome = &judgement.spf.mail_from;
@@ -29,13 +29,13 @@ pub(super) fn spf(judgement: &Judgement) -> Section {
     for step in outcome
         .steps
         .iter()
-        .take(MAX_SPF_STEPS_TOLD)
+        .take(MAX_SPF_STEPS_SHOWN)
         .skip_while(|_| outcome.steps.len() == 1)
     {
         let text = format!("{}: {} -> {}", step.domain, step.term, step.outcome);
         section.indented(step.depth + 2, text);
     }
-    section.more(outcome.steps.len(), MAX_SPF_STEPS_TOLD);
+    section.more(outcome.steps.len(), MAX_SPF_STEPS_SHOWN);
     if let Some(SpfOutcome {
         domain: Some(name),
         result,
@@ -71,10 +71,10 @@ pub(super) fn dkim(judgement: &Judgement) -> Section {
     if judgement.dkim.is_empty() {
         section.line("Nobody: it has no DKIM-Signature field.");
     }
-    for signature in judgement.dkim.iter().take(MAX_SIGNATURES_TOLD) {
+    for signature in judgement.dkim.iter().take(MAX_SIGNATURES_SHOWN) {
         section.line(one_signature(signature));
     }
-    section.more(judgement.dkim.len(), MAX_SIGNATURES_TOLD);
+    section.more(judgement.dkim.len(), MAX_SIGNATURES_SHOWN);
     section
 }
 

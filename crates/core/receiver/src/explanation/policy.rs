@@ -6,10 +6,10 @@ use landmarc_dmarc::record::Usability;
 
 use super::lines::Section;
 
-/// Characters of a DMARC record that are told.
+/// Characters of a DMARC record that are shown.
 const MAX_RECORD_CHARACTERS: usize = 1_000;
-/// Identifiers that are told one by one.
-const MAX_IDENTIFIERS_TOLD: usize = 20;
+/// Identifiers that are shown one by one.
+const MAX_IDENTIFIERS_SHOWN: usize = 20;
 
 pub(super) fn policy(evaluation: &Evaluation) -> Section {
     let author = &evaluation.author_domain;
@@ -45,8 +45,8 @@ pub(super) fn policy(evaluation: &Evaluation) -> Section {
             }
         }
     }
-    let told = matches!(evaluation.discovery, Discovery::Unanswered(_));
-    if let Some(problem) = evaluation.problem.as_ref().filter(|_| !told) {
+    let shown = matches!(evaluation.discovery, Discovery::Unanswered(_));
+    if let Some(problem) = evaluation.problem.as_ref().filter(|_| !shown) {
         section.line(format!("Note: {problem}."));
     }
     section
@@ -130,7 +130,7 @@ pub(super) fn alignment(evaluation: &Evaluation) -> Option<Section> {
         )),
         (Some(_), None) => section.line("The Organizational Domain is not known: DNS did not answer."),
     }
-    for step in passed.take(MAX_IDENTIFIERS_TOLD) {
+    for step in passed.take(MAX_IDENTIFIERS_SHOWN) {
         section.line(identifier_line(step));
     }
     let count = evaluation
@@ -138,7 +138,7 @@ pub(super) fn alignment(evaluation: &Evaluation) -> Option<Section> {
         .iter()
         .filter(|step| step.authenticated)
         .count();
-    section.more(count, MAX_IDENTIFIERS_TOLD);
+    section.more(count, MAX_IDENTIFIERS_SHOWN);
     if evaluation.guard_applied {
         section.line("A record stands on a public suffix without saying so (psd=y). It does not make one owner of all the names below.");
     }

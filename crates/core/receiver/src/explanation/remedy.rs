@@ -39,7 +39,7 @@ fn advice(judgement: &Judgement) -> Vec<String> {
     advice
 }
 
-/// Whoever made a rule shall be asked about what it does, and know when it has had its day.
+/// The owner of a rule answers for what it does, and should know when it has expired.
 fn for_the_owner_of_the_rule(judgement: &Judgement) -> Option<String> {
     let rule = judgement.rule.as_ref()?;
     let (name, owner) = (&rule.name, &rule.owner);

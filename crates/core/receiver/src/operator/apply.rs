@@ -68,7 +68,7 @@ fn decided_by(rule: &Rule, reason: &Override, without: &Action, case: &Case<'_>,
     }
 }
 
-/// What the MTA and the delivery agent are told; only what the Domain Owner asks for is said
+/// What the MTA and the delivery agent read; only what the Domain Owner asks for is said
 /// in the name of the policy. Which rule it was is not for them to know.
 fn quarantine_text(case: &Case<'_>, rules: &Rules) -> String {
     let asked_for = [AssessmentPolicy::Quarantine, AssessmentPolicy::Reject];
@@ -84,7 +84,7 @@ fn asks_for(case: &Case<'_>, policy: AssessmentPolicy) -> bool {
         .is_some_and(|e| e.result == DmarcResult::Fail && e.policy == Some(policy))
 }
 
-/// Decision D6: that DNS did not tell whether a rule would have spared the message is no ground to
+/// Decision D6: that DNS did not say whether a rule would have spared the message is no ground to
 /// refuse it. Setting it aside loses nothing.
 fn in_doubt(action: Action, doubtful: Option<&Rule>, case: &Case<'_>, rules: &Rules) -> Action {
     let (Some(rule), SmtpAction::Reject(_)) = (doubtful, &action.smtp) else {

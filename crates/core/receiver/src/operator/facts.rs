@@ -88,7 +88,7 @@ pub enum Check {
     Holds,
     /// This one does not; it is the first.
     Fails(Condition),
-    /// None fails, but whether this one holds could not be told, for DNS did not answer.
+    /// None fails, but whether this one holds is not known, for DNS did not answer.
     Unanswered(Condition),
 }
 
@@ -190,7 +190,7 @@ fn where_named<T>(list: &[T], holds: impl FnOnce(&[T]) -> ConditionResult) -> Co
     }
 }
 
-/// Were one of several enough to be accepted, whoever may use the name of an exempted domain could
+/// Were one of several enough to be accepted, those who may use the name of an exempted domain could
 /// show any other beside it. Were all needed to be refused, any other beside it would save it.
 fn written_by(patterns: &[NamePattern], authors: &[DomainName], action: RuleAction) -> bool {
     let mut named = authors.iter().map(|author| any(patterns, author));

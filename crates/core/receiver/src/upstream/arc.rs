@@ -1,4 +1,4 @@
-//! ARC as a filter ahead of us tells it (RFC 8617 §4.4).
+//! ARC as a filter ahead of us states it (RFC 8617 §4.4).
 
 use landmarc_auth::arc::{ArcResult, ArcStatus, Validator};
 use landmarc_auth::dkim::BodyHashing;
@@ -19,18 +19,18 @@ pub(super) fn claim(
     headers: &HeaderSection,
     now: u64,
 ) -> UpstreamClaim<ArcResult> {
-    let told: Vec<FieldResult<'_>> = fields.of("arc").collect();
-    let Some(first) = told.first() else {
+    let stated: Vec<FieldResult<'_>> = fields.of("arc").collect();
+    let Some(first) = stated.first() else {
         return fields.silence();
     };
     if let Some(doubt) = doubt {
         return UpstreamClaim::Doubtful(doubt);
     }
-    let statuses: Vec<ArcStatus> = told.iter().map(|told| status(&told.info.result)).collect();
+    let statuses: Vec<ArcStatus> = stated.iter().map(|stated| status(&stated.info.result)).collect();
     let otherwise = statuses.iter().find(|status| **status != ArcStatus::Pass);
     let status = otherwise.or(statuses.first()).copied().unwrap_or(ArcStatus::None);
     let chain = Validator::new(headers, now, &mut BodyHashing::new()).by_word(status);
-    match told.iter().all(|told| is_of(told.info, &chain)) {
+    match stated.iter().all(|stated| is_of(stated.info, &chain)) {
         true => first.claiming(chain),
         false => UpstreamClaim::Doubtful(ANOTHER_CHAIN),
     }
@@ -46,13 +46,13 @@ fn status(word: &str) -> ArcStatus {
 
 /// `arc.chain`, which names the sealers with colons between them, where a filter writes it.
 fn is_of(info: &ResultInfo, chain: &ArcResult) -> bool {
-    let Some(told) = info.property("arc", "chain") else {
+    let Some(stated) = info.property("arc", "chain") else {
         return true;
     };
-    let told: Vec<_> = told
+    let stated: Vec<_> = stated
         .split(':')
         .map(|name| DomainName::parse(name.trim()).ok())
         .collect();
     let sealer = |domain: &DomainName| chain.sealers.iter().any(|sealer| sealer.domain == *domain);
-    told.len() == chain.sealers.len() && told.iter().all(|name| name.as_ref().is_some_and(sealer))
+    stated.len() == chain.sealers.len() && stated.iter().all(|name| name.as_ref().is_some_and(sealer))
 }

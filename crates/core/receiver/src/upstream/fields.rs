@@ -22,7 +22,7 @@ const TOO_MANY: &str = "there are too many Authentication-Results fields in a tr
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     readable: Vec<Field>,
-    /// Why what is below them cannot be told.
+    /// Why what is below them is not known.
     end: Option<&'static str>,
 }
 
@@ -87,7 +87,7 @@ impl Fields {
         })
     }
 
-    /// What is said of a method of which no field tells that can be read.
+    /// What is said of a method of which no field speaks that can be read.
     pub(super) fn silence<T>(&self) -> UpstreamClaim<T> {
         self.end.map_or(UpstreamClaim::Absent, UpstreamClaim::Doubtful)
     }
@@ -99,7 +99,7 @@ impl FieldResult<'_> {
         self.nth == other.nth
     }
 
-    /// That this is the result, worked out from the whole of what is told.
+    /// That this is the result, worked out from the whole of what is stated.
     pub(super) fn claiming<T>(self, result: T) -> UpstreamClaim<T> {
         UpstreamClaim::Result {
             by: self.by.to_owned(),
@@ -129,7 +129,7 @@ enum Whose {
         by: String,
         results: Vec<ResultInfo>,
     },
-    /// In a trusted name, as far as can be told.
+    /// In a trusted name, as far as can be seen.
     Garbled,
     /// Somebody else's, or forged for another message.
     Others,

@@ -2,7 +2,7 @@
 //!
 //! Seen in the world: the address of MAIL FROM inside a comment, its parentheses not quoted; and the
 //! local part of a signature's `i=` as a property, decoded, so that it ends one result and begins the
-//! next. Whoever signs for one domain could so write a result for another into a genuine field.
+//! next. The signer of one domain could so write a result for another into a genuine field.
 
 use landmarc_mail::Envelope;
 use landmarc_mail::message::HeaderSection;

@@ -1,4 +1,4 @@
-//! SPF as a filter ahead of us tells it: in Authentication-Results (RFC 8601 §2.7.2), or in
+//! SPF as a filter ahead of us states it: in Authentication-Results (RFC 8601 §2.7.2), or in
 //! Received-SPF (RFC 7208 §9.1).
 
 use landmarc_auth::spf::{Scope, SpfOutcome, SpfResult};
@@ -14,12 +14,12 @@ use crate::removals::Removal;
 const RECEIVED_SPF: &str = "Received-SPF";
 const RECEIVED: &str = "Received";
 
-/// What is in doubt where SPF is told of somebody else.
+/// What is in doubt where SPF is stated of somebody else.
 const OF_ANOTHER: &str = "the trusted field tells of another sender";
 
-/// What Authentication-Results say, when all that tell of this sender are taken together. The topmost field
-/// that tells of SPF must be among them: where it tells of another sender, that is all that the filter found out,
-/// and one below it that tells of this one may be planted.
+/// What Authentication-Results say, when all that speak of this sender are taken together. The topmost field
+/// that speaks of SPF must be among them: where it speaks of another sender, that is all that the filter found out,
+/// and one below it that speaks of this one may be planted.
 pub(super) fn claim(
     fields: &Fields,
     doubt: Option<&'static str>,
@@ -32,11 +32,13 @@ pub(super) fn claim(
     let Some(first) = fields.of("spf").next() else {
         return fields.silence();
     };
-    let of_sender = fields.of("spf").filter(|told| is_of(told.info, envelope));
+    let of_sender = fields.of("spf").filter(|stated| is_of(stated.info, envelope));
     let results: Vec<_> = of_sender
-        .filter_map(|told| Some((told, result(&told.info.result)?)))
+        .filter_map(|stated| Some((stated, result(&stated.info.result)?)))
         .collect();
-    let is_of_topmost = results.first().is_some_and(|(told, _)| told.is_beside(&first));
+    let is_of_topmost = results
+        .first()
+        .is_some_and(|(stated, _)| stated.is_beside(&first));
     match merged(&results).filter(|_| is_of_topmost) {
         Some(result) => first.claiming(outcome(envelope, result, None)),
         None => UpstreamClaim::Doubtful(OF_ANOTHER),
@@ -75,8 +77,8 @@ fn is_of(info: &ResultInfo, envelope: &Envelope) -> bool {
         true => mail_from.or_else(|| info.property("smtp", "helo")),
         false => mail_from,
     };
-    let told = identity.and_then(domain_of);
-    told.is_some() && told == identity_of(envelope)
+    let stated = identity.and_then(domain_of);
+    stated.is_some() && stated == identity_of(envelope)
 }
 
 /// Of a domain, or an address with or without angle brackets: programs write all of them.
@@ -91,7 +93,7 @@ fn identity_of(envelope: &Envelope) -> Option<DomainName> {
     }
 }
 
-/// The result that nobody told, for a reason that is not the sender's.
+/// The result that nobody stated, for a reason that is not the sender's.
 pub(super) fn unknown(envelope: &Envelope, why: &str) -> SpfOutcome {
     outcome(envelope, SpfResult::TempError, Some(why))
 }
@@ -117,7 +119,7 @@ pub(super) struct Received {
 }
 
 /// What the topmost Received-SPF above the first Received says. It names nobody who can be trusted,
-/// so it has to be about the very client and sender that the MTA tells us of.
+/// so it has to be about the very client and sender that the MTA names to us.
 pub(super) fn received(
     headers: &HeaderSection,
     doubt: Option<&'static str>,
@@ -174,8 +176,8 @@ fn received_result(value: &[u8], envelope: &Envelope) -> Option<SpfResult> {
         Some("mailfrom" | "mfrom") | None => "envelope-from",
         Some(_) => return None,
     };
-    let told = field.get(key).and_then(domain_of);
-    let is_of_sender = told.is_some() && told == identity_of(envelope);
+    let stated = field.get(key).and_then(domain_of);
+    let is_of_sender = stated.is_some() && stated == identity_of(envelope);
     result(field.result()).filter(|_| is_of_sender)
 }
 
@@ -187,7 +189,7 @@ mod tests {
 
     /// Numbers are counted by the MTA among all that came, and what was left out may be the one that counts.
     #[test]
-    fn a5_where_a_field_was_left_out_nothing_is_told_and_nothing_removed() {
+    fn a5_where_a_field_was_left_out_nothing_is_stated_and_nothing_removed() {
         let limits = HeaderLimits {
             field_octets: 60,
             ..HeaderLimits::default()
