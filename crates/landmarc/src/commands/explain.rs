@@ -18,12 +18,12 @@ use landmarc_mail::text::{visible, visible_lines};
 const AFTER_HELP: &str = "\
 An id may be pasted with what stood around it: 4ZQ0000001:, (id=0n2v5x8k4q1m), a whole line of a \
 log or a bounce in quotes: what stands where ids are written is tried first, then what looks like \
-one. Several messages may have had one queue id; all are told, oldest first.\n\n\
+one. Several messages may have had one queue id; all are printed, oldest first.\n\n\
 Exit code: 0 when it was found, 2 when nothing is recorded under this id, 64 for a wrong command \
 line, 65 for a file that is no store of this version, 69 when the store cannot be read, 78 for \
 wrong settings.";
 
-/// What the head of a message tells: always, and when there is something to tell.
+/// What the head of a message has: always, and when there is a value.
 const ALWAYS: [&str; 13] = [
     "at",
     "queue_id",
@@ -44,7 +44,7 @@ const WHEN_PRESENT: [&str; 3] = ["override", "rule", "cause"];
 /// The column in which the values of the head begin.
 const VALUES: usize = 17;
 
-/// ExplainArguments of `explain`.
+/// Arguments of `explain`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ExplainArguments {
@@ -193,17 +193,18 @@ mod tests {
     use crate::records::tests::row;
     use landmarc_filter::trace::ID_MARK;
 
-    fn told(trace: Option<&str>) -> Observation {
+    fn message(trace: Option<&str>) -> Observation {
         Observation {
             trace: trace.unwrap_or_default().into(),
+            cause: "SPF of example.com forbids the client".to_owned(),
             ..row()
         }
     }
 
     #[test]
-    fn the_head_tells_what_happened_and_the_explanation_why() {
+    fn the_head_says_what_happened_and_the_explanation_why() {
         let trace = format!("Refused.\n  550 5.7.1 (id={ID_MARK})\n");
-        insta::assert_snapshot!(as_text(&[told(Some(&trace))], None), @r#"
+        insta::assert_snapshot!(as_text(&[message(Some(&trace))], None), @r#"
         at               2026-06-01T00:00:00.005Z
         queue_id         4ZQ0000001
         id               0n2v5x8k4q1m
@@ -220,7 +221,7 @@ mod tests {
         enforced_action  reject
         override         local_policy: observing; other
         rule             partners
-        cause            nobody vouches for mail.example.com
+        cause            SPF of example.com forbids the client
         questions        6
         ms               38
 
@@ -231,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_is_absent_takes_no_line_and_a_missing_explanation_says_so() {
-        let mut message = told(None);
+        let mut message = message(None);
         message.enforced_action = "accept".to_owned();
         message.rule = None;
         message.overrides = Vec::new();
@@ -262,42 +263,73 @@ mod tests {
     #[test]
     fn a_narrow_terminal_gets_no_line_that_is_too_wide() {
         let explanation = "  - If it is genuine, the owner of example.com can sign its mail with DKIM\n";
-        let text = as_text(&[told(Some(explanation))], Some(40));
-        assert!(
-            text.contains("cause            nobody vouches for\n                 mail.example.com\n"),
-            "{text}"
+        insta::assert_snapshot!(as_text(&[message(Some(explanation))], Some(40)), @"
+        at
+                         2026-06-01T00:00:00.005Z
+        queue_id         4ZQ0000001
+        id               0n2v5x8k4q1m
+        client           192.0.2.7
+        author_domain    mail.example.com
+        spf              fail
+        dkim             none
+        arc              none
+        dmarc            fail
+        policy_domain    example.com
+        policy           reject
+        disposition      none
+        action           accept
+        enforced_action  reject
+        override         local_policy:
+                         observing; other
+        rule             partners
+        cause            SPF of example.com
+                         forbids the client
+        questions        6
+        ms               38
+
+          - If it is genuine, the owner of
+            example.com can sign its mail with
+            DKIM
+        ");
+        assert_eq!(
+            as_text(&[message(None)], Some(200)),
+            as_text(&[message(None)], None)
         );
-        assert!(
-            text.ends_with(
-                "\n  - If it is genuine, the owner of\n    example.com can sign its mail with\n    DKIM\n"
-            ),
-            "{text}"
-        );
-        assert_eq!(as_text(&[told(None)], Some(200)), as_text(&[told(None)], None));
     }
 
     #[test]
     fn messages_with_one_id_are_counted() {
-        let text = as_text(&[told(Some("one\n")), told(Some("two\n"))], None);
+        let text = as_text(&[message(Some("one\n")), message(Some("two\n"))], None);
         assert!(text.starts_with("message 1 of 2\nat "), "{text}");
         assert!(text.contains("\none\n\n\nmessage 2 of 2\nat "), "{text}");
         assert!(text.ends_with("\ntwo\n"), "{text}");
-        assert_eq!(as_json(&[told(None), told(None)]).lines().count(), 2);
+        assert_eq!(as_json(&[message(None), message(None)]).lines().count(), 2);
     }
 
     #[test]
-    fn a_story_cannot_steer_the_terminal_and_json_keeps_it_as_it_is() {
-        let message = told(Some("a\u{1b}[2Jb\n"));
+    fn an_explanation_cannot_steer_the_terminal_and_json_keeps_it_as_it_is() {
+        let message = message(Some("a\u{1b}[2Jb\n"));
         assert!(as_text(std::slice::from_ref(&message), None).ends_with("\na\\u{1b}[2Jb\n"));
         let object: serde_json::Value = serde_json::from_str(&as_json(&[message])).unwrap();
         assert_eq!(object["trace"], "a\u{1b}[2Jb\n");
     }
 
     #[test]
+    fn a_message_as_json_has_the_keys_of_its_head_and_the_trace() {
+        insta::assert_snapshot!(as_json(&[message(Some("Refused.\n"))]), @r#"{"at":"2026-06-01T00:00:00.005Z","queue_id":"4ZQ0000001","id":"0n2v5x8k4q1m","client":"192.0.2.7","author_domain":"mail.example.com","spf":"fail","dkim":"none","arc":"none","dmarc":"fail","policy_domain":"example.com","policy":"reject","disposition":"none","overrides":[{"type":"local_policy","comment":"observing"},{"type":"other","comment":""}],"rule":"partners","questions":6,"ms":38,"action":"accept","enforced_action":"reject","cause":"SPF of example.com forbids the client","trace":"Refused.\n"}"#);
+    }
+
+    #[test]
     fn how_long_messages_are_kept_comes_from_the_settings() {
-        let told = |text: &str| how_long(Some(&landmarc_settings::read(text).unwrap().0));
-        assert!(told("[store]\nobservation_days = 3\n").starts_with("messages are kept for 3 days"));
-        assert!(told("[store]\nobservations = false\n").starts_with("messages are not recorded"));
-        assert!(how_long(None).contains("store.observation_days"));
+        let kept = |text: &str| how_long(Some(&landmarc_settings::read(text).unwrap().0));
+        insta::assert_snapshot!(
+            kept("[store]\nobservation_days = 3\n"),
+            @"messages are kept for 3 days (store.observation_days), or less where store.max_size = 16GiB is reached"
+        );
+        insta::assert_snapshot!(
+            kept("[store]\nobservations = false\n"),
+            @"messages are not recorded, for store.observations is false"
+        );
+        insta::assert_snapshot!(how_long(None), @"messages are kept for the days of store.observation_days");
     }
 }

@@ -55,7 +55,7 @@ fn the_name_the_owner_and_the_reason_of_a_rule_stay_within_the_house() {
             Some("hush")
         );
         tells_strangers_nothing(&judgement);
-        assert!(unwrapped(&explain(&judgement)).contains("The rule hush of this server"));
+        assert!(unwrapped(&explain(&judgement)).contains("rule hush"));
 
         let passing =
             format!("signed by d=example.com s=s1\nrule hush {rule} result=pass author_domain=example.com");
@@ -72,10 +72,9 @@ fn a_rule_in_doubt_is_not_named_to_strangers_either() {
     )
     .judge();
     tells_strangers_nothing(&judgement);
-    assert!(
-        judgement
-            .cause
-            .ends_with(", but whether a rule of this server applies is not known, as DNS did not answer")
+    insta::assert_snapshot!(
+        judgement.cause,
+        @"example.net has no SPF record, and the DKIM signature of esp.example does not count: the key at s1._domainkey.esp.example could not be asked for: the name server failed [SERVFAIL], but whether a rule of this server applies is not known, as DNS did not answer"
     );
     let comment = judgement.decision.overrides[0].comment();
     assert!(comment.contains("the rule hush"), "{comment}");
