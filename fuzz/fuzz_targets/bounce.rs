@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use landmarc_intake::bounce::{BounceReading, read};
+use landmarc_intake::bounce::read;
 use landmarc_report::Address;
 use landmarc_report::return_path::ReturnPath;
 use libfuzzer_sys::fuzz_target;
@@ -17,7 +17,7 @@ static OURS: LazyLock<ReturnPath> = LazyLock::new(|| {
 });
 
 fuzz_target!(|mail: &[u8]| {
-    let BounceReading::Bounce(bounce) = read(mail, None, &OURS) else {
+    let Ok(bounce) = read(mail, None, &OURS) else {
         return;
     };
     assert!(!bounce.to_string().contains(char::is_control));

@@ -1,4 +1,4 @@
-//! BounceReading what comes back: delivery status notifications (RFC 3464) and what programs older than that
+//! What comes back is read: delivery status notifications (RFC 3464) and what programs older than that
 //! send in their place.
 //!
 //! A bounce says that a destination is no good, and so keeps messages from it for a while. That makes it
@@ -28,15 +28,6 @@ const MAX_NAME_CHARACTERS: usize = 320;
 const MAX_RECIPIENTS: usize = 50;
 /// Fields that may name the address a message was delivered to: by Postfix, by Exim, and by its author.
 const RECIPIENT_FIELDS: [&str; 4] = ["X-Original-To", "Delivered-To", "Envelope-To", "To"];
-
-/// What a message to our return path is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BounceReading {
-    /// It speaks of the delivery of a message.
-    Bounce(Bounce),
-    /// It does not.
-    NotABounce(NotABounce),
-}
 
 /// What became of a message, by what came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,11 +79,7 @@ impl BounceAction {
     }
 }
 
-impl fmt::Display for BounceAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+landmarc_mail::display_as_str!(BounceAction);
 
 impl fmt::Display for Bounce {
     /// In one line: `failed: 5.1.1 <r@example.com>: host mx.example said: 550 no such user`.
@@ -119,9 +106,7 @@ impl Bounce {
         self.action == BounceAction::Failed
             && is_size_refusal(code.unwrap_or(550), self.status.as_deref(), &self.diagnostic)
     }
-}
 
-impl Bounce {
     /// Whether it is the mailbox or domain that is no good, so that further messages to it are no use for a
     /// while: what a server holds against us, the message or the relay is no fault of the destination.
     #[must_use]
@@ -160,53 +145,51 @@ pub enum NotABounce {
 }
 
 /// Reads a message that came to our return path. `recipient` is the envelope recipient, where the caller
-/// was told it. At most [`MAX_BOUNCE_OCTETS`] are looked at.
-#[must_use]
-pub fn read(mail: &[u8], recipient: Option<&str>, ours: &ReturnPath) -> BounceReading {
+/// knows it. At most [`MAX_BOUNCE_OCTETS`] are looked at.
+///
+/// # Errors
+/// Why it says nothing of a delivery.
+pub fn read(mail: &[u8], recipient: Option<&str>, ours: &ReturnPath) -> Result<Bounce, NotABounce> {
     let mail = mail.get(..MAX_BOUNCE_OCTETS).unwrap_or(mail);
-    let Some(message) = MessageParser::default().parse(mail) else {
-        return BounceReading::NotABounce(NotABounce::NoMessage);
+    let message = MessageParser::default()
+        .parse(mail)
+        .ok_or(NotABounce::NoMessage)?;
+    let delivery = delivery(&message, recipient, ours);
+    let notification = message.parts.iter().find(|part| is_delivery_status(part));
+    let found = match notification {
+        Some(part) => {
+            let text = String::from_utf8_lossy(part.contents());
+            status::read(&text).ok_or(NotABounce::EmptyNotification)?
+        }
+        None => {
+            if let Some(kind) = report_type(&message) {
+                return Err(NotABounce::OtherReport(excerpt(kind, 60)));
+            }
+            let guess = guess::read(&message)?;
+            // Words alone must not silence a destination: anybody can write them.
+            delivery.ok_or(NotABounce::NoToken)?;
+            guess
+        }
     };
-    match bounce(&message, recipient, ours) {
-        Ok(bounce) => BounceReading::Bounce(bounce),
-        Err(why) => BounceReading::NotABounce(why),
-    }
-}
-
-fn bounce(message: &Message<'_>, recipient: Option<&str>, ours: &ReturnPath) -> Result<Bounce, NotABounce> {
-    let delivery = delivery(message, recipient, ours);
-    if let Some(status) = message.parts.iter().find(|part| is_delivery_status(part)) {
-        let text = String::from_utf8_lossy(status.contents());
-        let told = status::read(&text).ok_or(NotABounce::EmptyNotification)?;
-        return Ok(Bounce {
-            delivery,
-            message_id: returned_message_id(message),
-            action: told.action,
-            status: told.status,
-            diagnostic: excerpt(&told.diagnostic, MAX_DIAGNOSTIC_CHARACTERS),
-            final_recipient: told
-                .final_recipient
-                .map(|name| excerpt(&name, MAX_NAME_CHARACTERS)),
-            is_standard: true,
-        });
-    }
-    if let Some(kind) = report_type(message) {
-        return Err(NotABounce::OtherReport(excerpt(kind, 60)));
-    }
-    let guess = guess::read(message)?;
-    // Words alone must not silence a destination: anybody can write them.
-    let delivery = Some(delivery.ok_or(NotABounce::NoToken)?);
+    let recipient = found.final_recipient;
     Ok(Bounce {
         delivery,
-        message_id: returned_message_id(message),
-        action: guess.action,
-        status: guess.status,
-        diagnostic: excerpt(&guess.diagnostic, MAX_DIAGNOSTIC_CHARACTERS),
-        final_recipient: guess
-            .final_recipient
-            .map(|name| excerpt(&name, MAX_NAME_CHARACTERS)),
-        is_standard: false,
+        message_id: returned_message_id(&message),
+        action: found.action,
+        status: found.status,
+        diagnostic: excerpt(&found.diagnostic, MAX_DIAGNOSTIC_CHARACTERS),
+        final_recipient: recipient.map(|name| excerpt(&name, MAX_NAME_CHARACTERS)),
+        is_standard: notification.is_some(),
     })
+}
+
+/// What a message says of one recipient, by its fields or in words.
+#[derive(Debug, PartialEq, Eq)]
+struct RecipientStatus {
+    action: BounceAction,
+    status: Option<String>,
+    diagnostic: String,
+    final_recipient: Option<String>,
 }
 
 /// The delivery named by the envelope recipient, or else by a field that tells it. Wherever it stands, the

@@ -2,7 +2,7 @@
 
 use mail_parser::{HeaderValue, Message};
 
-use super::{BounceAction, NotABounce};
+use super::{BounceAction, NotABounce, RecipientStatus};
 use landmarc_report::refusal::enhanced_code;
 
 /// How much of the text is searched, in characters. The reason stands above the returned message.
@@ -39,15 +39,7 @@ const DELAY_WORDS: [&str; 6] = [
     "not been delivered yet",
 ];
 
-/// What the words say.
-pub(super) struct Guess {
-    pub(super) action: BounceAction,
-    pub(super) status: Option<String>,
-    pub(super) diagnostic: String,
-    pub(super) final_recipient: Option<String>,
-}
-
-pub(super) fn read(message: &Message<'_>) -> Result<Guess, NotABounce> {
+pub(super) fn read(message: &Message<'_>) -> Result<RecipientStatus, NotABounce> {
     let subject = message.subject().unwrap_or_default().to_lowercase();
     // Exim's field. It stands above all else, for Exim calls its bounces auto-replied, as vacation programs do.
     let failed = raw_field(message, "X-Failed-Recipients");
@@ -66,7 +58,7 @@ pub(super) fn read(message: &Message<'_>) -> Result<Guess, NotABounce> {
     let is_delayed = DELAY_WORDS
         .iter()
         .any(|words| subject.contains(words) || lower.contains(words));
-    Ok(Guess {
+    Ok(RecipientStatus {
         action: if is_delayed {
             BounceAction::Delayed
         } else {

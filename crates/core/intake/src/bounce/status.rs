@@ -1,17 +1,8 @@
 //! The fields of a delivery status notification (RFC 3464 §2.1): blocks of fields, the first about the
 //! message, each of the others about one recipient.
 
-use super::BounceAction;
+use super::{BounceAction, RecipientStatus};
 use landmarc_report::refusal::enhanced_code;
-
-/// What a notification tells of a recipient.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RecipientStatus {
-    pub(super) action: BounceAction,
-    pub(super) status: Option<String>,
-    pub(super) diagnostic: String,
-    pub(super) final_recipient: Option<String>,
-}
 
 /// Reads the notification. Our messages have one recipient; where there are several, because an address led to
 /// others, the worst counts.
@@ -32,10 +23,10 @@ pub(super) fn read(text: &str) -> Option<RecipientStatus> {
         }
         line.clone_into(&mut field);
         if is_empty
-            && let Some(told) = std::mem::take(&mut block).told()
-            && worst.as_ref().is_none_or(|worst| told.action < worst.action)
+            && let Some(found) = std::mem::take(&mut block).recipient()
+            && worst.as_ref().is_none_or(|worst| found.action < worst.action)
         {
-            worst = Some(told);
+            worst = Some(found);
         }
     }
     worst
@@ -53,7 +44,7 @@ struct Block {
 impl Block {
     /// None for the block about the message. Some programs leave out the action, some the status; without the
     /// empty line between blocks all is one, and still says what happened.
-    fn told(self) -> Option<RecipientStatus> {
+    fn recipient(self) -> Option<RecipientStatus> {
         let status = self.status.as_deref().and_then(enhanced_code).map(str::to_owned);
         let action = match (self.action.as_deref().map(action), status.as_deref()) {
             (Some(Some(action)), _) => action,

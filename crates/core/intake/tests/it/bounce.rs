@@ -1,7 +1,7 @@
 //! What comes back: notifications by RFC 3464, bounces in words, and what only looks like one.
 
 use landmarc_intake::bounce::{
-    Bounce, BounceAction, BounceReading, MAX_BOUNCE_OCTETS, MAX_DIAGNOSTIC_CHARACTERS, NotABounce, read,
+    Bounce, BounceAction, MAX_BOUNCE_OCTETS, MAX_DIAGNOSTIC_CHARACTERS, NotABounce, read,
 };
 use landmarc_report::Address;
 use landmarc_report::return_path::ReturnPath;
@@ -21,15 +21,15 @@ fn token() -> String {
 
 fn bounce(mail: &str) -> Bounce {
     match read(mail.as_bytes(), Some(&token()), &ours()) {
-        BounceReading::Bounce(bounce) => bounce,
-        BounceReading::NotABounce(why) => unreachable!("{why}\n{mail}"),
+        Ok(bounce) => bounce,
+        Err(why) => unreachable!("{why}\n{mail}"),
     }
 }
 
 fn no_bounce(mail: &str) -> NotABounce {
     match read(mail.as_bytes(), Some(&token()), &ours()) {
-        BounceReading::Bounce(bounce) => unreachable!("{bounce}\n{mail}"),
-        BounceReading::NotABounce(why) => why,
+        Ok(bounce) => unreachable!("{bounce}\n{mail}"),
+        Err(why) => why,
     }
 }
 
@@ -171,8 +171,7 @@ fn the_delivery_is_found_without_the_envelope() {
         ("To: dmarc+rabcdefghijk2345@receiver.example".to_owned(), false),
     ] {
         let mail = notification(FAILED).replace(&format!("To: {}", token()), &field);
-        let BounceReading::Bounce(read) = read(mail.as_bytes(), Some("dmarc@receiver.example"), &ours())
-        else {
+        let Ok(read) = read(mail.as_bytes(), Some("dmarc@receiver.example"), &ours()) else {
             panic!("{field}");
         };
         assert_eq!(read.delivery, is_found.then_some(DELIVERY), "{field}");
@@ -187,7 +186,7 @@ fn recipients_are_looked_at_up_to_fifty() {
         notification(FAILED).replace(&format!("To: {}", token()), &format!("To: {list}{}", token()))
     };
     for (others, delivery) in [(49, Some(DELIVERY)), (50, None)] {
-        let BounceReading::Bounce(read) = read(mail(others).as_bytes(), None, &ours()) else {
+        let Ok(read) = read(mail(others).as_bytes(), None, &ours()) else {
             panic!("{others}");
         };
         assert_eq!(read.delivery, delivery, "{others}");
@@ -368,7 +367,7 @@ fn words_without_our_token_silence_nobody() {
     let qmail = format!("From: MAILER-DAEMON@mx.example.com\nSubject: failure notice\n\n{QMAIL}\n");
     let forged = "dmarc+rabcdefghijk2345@receiver.example";
     let reading = read(qmail.as_bytes(), Some(forged), &ours());
-    assert_eq!(reading, BounceReading::NotABounce(NotABounce::NoToken));
+    assert_eq!(reading, Err(NotABounce::NoToken));
 }
 
 #[test]
@@ -390,10 +389,7 @@ fn odd_octets_are_no_message() {
         &[0xff; 1_000],
         b"no header at all",
     ] {
-        assert!(matches!(
-            read(octets, None, &ours()),
-            BounceReading::NotABounce(_)
-        ));
+        assert!(matches!(read(octets, None, &ours()), Err(_)));
     }
 }
 
@@ -419,7 +415,7 @@ proptest! {
     #[test]
     fn no_octets_panic_and_what_is_read_is_printable(mut fields in "(.|\n|:|;|\x1b|Action: failed\n){0,400}") {
         fields.push_str("\nAction: failed");
-        if let BounceReading::Bounce(bounce) = read(notification(&fields).as_bytes(), Some(&token()), &ours()) {
+        if let Ok(bounce) = read(notification(&fields).as_bytes(), Some(&token()), &ours()) {
             prop_assert!(!bounce.to_string().contains(char::is_control));
         }
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use clap::Args;
-use landmarc_intake::bounce::{Bounce, BounceAction, BounceReading, MAX_BOUNCE_OCTETS, read};
+use landmarc_intake::bounce::{Bounce, BounceAction, MAX_BOUNCE_OCTETS, read};
 use landmarc_store::{Delivery, DeliveryNumber, DeliveryState, Outbox, OutboxFilter, Reader, StoreError};
 
 use super::{NowArgument, setup};
@@ -52,8 +52,8 @@ pub(super) fn run(arguments: &OutboxBounceArguments) -> CommandResult {
     let secret = outbox.secret(SECRET).map_err(later)?;
     let ours = return_path(&terms, &secret).map_err(|error| failure!(Exit::Config, "{error}"))?;
     match read(&mail, arguments.recipient.as_deref(), &ours) {
-        BounceReading::NotABounce(why) => note!("landmarc: dropped: {why}"),
-        BounceReading::Bounce(bounce) => {
+        Err(why) => note!("landmarc: dropped: {why}"),
+        Ok(bounce) => {
             let by_id = settings.report.return_path_delimiter.is_none();
             let now_ms = NowArgument::or_present(arguments.now);
             let done = record(&found, &mut outbox, &bounce, by_id, now_ms);
