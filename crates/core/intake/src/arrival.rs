@@ -2,6 +2,7 @@
 
 use landmarc_mail::DomainName;
 
+use super::subject::without_brackets;
 use super::trust::Trust;
 use crate::aggregate::{ReportFingerprint, ReportReading};
 use landmarc_mail::calendar::DAY_SECONDS;
@@ -29,11 +30,7 @@ impl DuplicateKey {
             Some(submitter) => submitter.to_string(),
             None => format!("?{}", metadata.organization.to_lowercase()),
         };
-        let id = metadata.report_id.trim();
-        let bare = id
-            .strip_prefix('<')
-            .and_then(|id| id.strip_suffix('>'))
-            .unwrap_or(id);
+        let bare = without_brackets(metadata.report_id.trim());
         let name = DomainName::parse(policy_domain);
         Self {
             reporter,
@@ -86,13 +83,13 @@ pub fn concerns(policy_domain: &str, own: &[DomainName]) -> bool {
 
 /// Whether a report can be about nothing but reports of ours (RR45): two systems that send each other
 /// one mail a day about the mail of the day before. It is when every row has the domain that our
-/// reports are sent from, and there are no more messages than report mails that we sent to this reporter.
+/// reports are sent from, and there are no more messages than report messages that we sent to this reporter.
 #[must_use]
-pub fn is_noise(reading: &ReportReading, our_submitter: &DomainName, report_mails_sent: u64) -> bool {
+pub fn is_noise(reading: &ReportReading, our_submitter: &DomainName, report_messages_sent: u64) -> bool {
     let is_ours = |row: &ReportRow| DomainName::parse(&row.key.header_from).as_ref() == Ok(our_submitter);
     let rows = &reading.report.rows;
     let count = reading.about.messages.unwrap_or(u64::MAX);
-    !rows.is_empty() && count <= report_mails_sent && rows.iter().all(is_ours)
+    !rows.is_empty() && count <= report_messages_sent && rows.iter().all(is_ours)
 }
 
 /// How a period lies to the present.

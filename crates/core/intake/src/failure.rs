@@ -21,7 +21,8 @@ use landmarc_mail::{Author, DomainName, HeaderSection};
 
 pub use deviation::{FailureDeviation, FailureDeviationKind};
 
-use landmarc_report::failure::IdentityAlignment;
+use landmarc_report::SchemaWord;
+use landmarc_report::failure::{AuthFailure, DeliveryResult, IdentityAlignment};
 
 /// The most of a mail that is read. The fields stand before the original message, so that what is cut
 /// off is mostly the body of that.
@@ -48,7 +49,7 @@ pub struct ReceivedFailure {
     /// Version; `1.0` is 1.
     pub version: Option<u32>,
     /// Auth-Failure; dmarc where it is missing in a report of an authentication failure.
-    pub auth_failure: Option<ReceivedAuthFailure>,
+    pub auth_failure: Option<SchemaWord<AuthFailure>>,
     /// Authentication-Results, unfolded, unchecked.
     pub authentication_results: Option<String>,
     /// Identity-Alignment.
@@ -103,70 +104,6 @@ pub enum FailureReportForm {
     Text,
 }
 
-/// Auth-Failure (RFC 6591 §3.3, RFC 9991 §4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReceivedAuthFailure {
-    /// Author domain signing practices (historic).
-    Adsp,
-    /// The body hash of a signature.
-    BodyHash,
-    /// DMARC.
-    Dmarc,
-    /// A revoked key.
-    Revoked,
-    /// A signature.
-    Signature,
-    /// SPF.
-    Spf,
-    /// A word that is not registered, in lower case.
-    Other(String),
-}
-
-impl ReceivedAuthFailure {
-    /// The word.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Adsp => "adsp",
-            Self::BodyHash => "bodyhash",
-            Self::Dmarc => "dmarc",
-            Self::Revoked => "revoked",
-            Self::Signature => "signature",
-            Self::Spf => "spf",
-            Self::Other(word) => word,
-        }
-    }
-}
-
-/// Delivery-Result (RFC 6591 §3.2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DeliveryResult {
-    /// Delivered.
-    Delivered,
-    /// Delivered as spam.
-    Spam,
-    /// Not simply delivered, for policy.
-    Policy,
-    /// Refused.
-    Reject,
-    /// Anything else, and what we do not know.
-    Other,
-}
-
-impl DeliveryResult {
-    /// The word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Spam => "spam",
-            Self::Policy => "policy",
-            Self::Reject => "reject",
-            Self::Other => "other",
-        }
-    }
-}
-
 /// When the original message arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArrivalDate {
@@ -197,10 +134,16 @@ impl Original {
     /// The domain of its From field, if that has exactly one.
     #[must_use]
     pub fn author_domain(&self) -> Option<DomainName> {
-        match landmarc_mail::author::author(&self.header()?) {
-            Author::Domain(domain) => Some(domain),
-            Author::Domains(_) | Author::Unusable(_) => None,
-        }
+        author_domain(&self.octets)
+    }
+}
+
+/// The Author Domain of a message, by the reading that refuses what is ambiguous.
+fn author_domain(message: &[u8]) -> Option<DomainName> {
+    let header = split(message, &HeaderLimits::default()).ok()?.header;
+    match landmarc_mail::author::author(&header) {
+        Author::Domain(domain) => Some(domain),
+        Author::Domains(_) | Author::Unusable(_) => None,
     }
 }
 

@@ -110,7 +110,7 @@ pub enum MailError {
 }
 
 /// Finds the reports in a mail: every part is looked at, whatever it is said to be, and those of
-/// mails attached to it too.
+/// messages attached to it too.
 ///
 /// # Errors
 /// [`MailError`] when the mail is past a limit. One without reports is no error.

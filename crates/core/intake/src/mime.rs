@@ -15,7 +15,7 @@ use mail_parser::ContentType;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::parsers::MessageStream;
 
-/// What the header of one part may take: report mails that came a long way have some ten kilobytes.
+/// What the header of one part may take: report messages that came a long way have some ten kilobytes.
 const HEADER_LIMITS: HeaderLimits = HeaderLimits {
     field_octets: 64 * 1024,
     section_octets: 256 * 1024,
@@ -62,13 +62,7 @@ impl<'a> Entity<'a> {
 
     /// The media type in lower case; text/plain where none is given (RFC 2045 §5.2).
     pub(super) fn media_type(&self) -> String {
-        let Some(content_type) = &self.content_type else {
-            return "text/plain".to_owned();
-        };
-        let subtype = content_type.subtype().unwrap_or_default();
-        let mut media_type = format!("{}/{subtype}", content_type.ctype()).to_ascii_lowercase();
-        media_type.truncate(media_type.floor_char_boundary(MAX_NAME_OCTETS));
-        media_type
+        media_type(self.content_type.as_ref())
     }
 
     pub(super) fn has_media_type(&self) -> bool {
@@ -167,6 +161,17 @@ fn end_of_header(octets: &[u8]) -> usize {
         }
     }
     at
+}
+
+/// The media type in lower case; without a usable Content-Type the default of RFC 2045 §5.2.
+pub(super) fn media_type(content_type: Option<&ContentType<'_>>) -> String {
+    let Some(content_type) = content_type else {
+        return "text/plain".to_owned();
+    };
+    let subtype = content_type.subtype().unwrap_or_default();
+    let mut media_type = format!("{}/{subtype}", content_type.ctype()).to_ascii_lowercase();
+    media_type.truncate(media_type.floor_char_boundary(MAX_NAME_OCTETS));
+    media_type
 }
 
 fn parameters_of(field: &HeaderField) -> Option<ContentType<'static>> {

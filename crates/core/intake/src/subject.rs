@@ -105,7 +105,7 @@ fn find(text: &str, label: &str) -> Option<usize> {
         .position(|window| window.eq_ignore_ascii_case(label))
 }
 
-fn without_brackets(id: &str) -> &str {
+pub(super) fn without_brackets(id: &str) -> &str {
     id.strip_prefix('<')
         .and_then(|id| id.strip_suffix('>'))
         .unwrap_or(id)

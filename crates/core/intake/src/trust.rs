@@ -1,7 +1,5 @@
 //! Whether a report comes from the domain that it names.
 
-use std::fmt;
-
 use landmarc_dmarc::DmarcResult;
 use landmarc_mail::DomainName;
 
@@ -28,15 +26,19 @@ pub enum Trust {
 }
 
 /// Why a report is not trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Doubt {
     /// It came as a file, and not by mail that could be judged.
+    #[error("it came without a mail that could be judged")]
     NoMail,
     /// The mail has no Author Domain, or several.
+    #[error("its mail has no single Author Domain")]
     NoAuthorDomain,
     /// The mail has no aligned pass: its author publishes no policy, or it failed.
+    #[error("its mail does not pass DMARC")]
     NoPass,
     /// It could not be found out; a later delivery of the same report may be.
+    #[error("whether its mail passes DMARC could not be found out")]
     Unanswered,
 }
 
@@ -50,17 +52,6 @@ impl Doubt {
             Self::NoPass => "no_pass",
             Self::Unanswered => "unanswered",
         }
-    }
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoMail => "it came without a mail that could be judged",
-            Self::NoAuthorDomain => "its mail has no single Author Domain",
-            Self::NoPass => "its mail does not pass DMARC",
-            Self::Unanswered => "whether its mail passes DMARC could not be found out",
-        })
     }
 }
 

@@ -16,6 +16,7 @@ pub mod limiter;
 pub mod model;
 pub mod redact;
 pub mod request;
+mod words;
 pub mod write;
 
 pub use alignment::IdentityAlignment;
@@ -24,6 +25,7 @@ pub use limiter::{FailureLimits, Limiter, LimiterKey, LimiterVerdict};
 pub use model::FailureReport;
 pub use redact::{Profile, Redactor};
 pub use request::{RequestRefusal, RequestRules, Requested, WantedReport, gate, open};
+pub use words::{AuthFailure, DeliveryResult};
 pub use write::{FailureMailHead, failure_mail};
 
 #[cfg(test)]

@@ -36,13 +36,13 @@ pub(super) fn find(
     let mut others = 0;
     let mut is_unreadable = false;
     let mut first_start = Vec::new();
-    for (number, entry) in Entries::new(octets).enumerate() {
+    for (number, entry) in (Entries { octets, at: 0 }).enumerate() {
         if number >= limits.members {
             return Err(ArchiveError::Members {
                 limit: limits.members,
             });
         }
-        let Some(member) = entry.member else {
+        let Some(member) = entry else {
             is_unreadable = true;
             others += 1;
             continue;
@@ -72,28 +72,17 @@ pub(super) fn find(
     })
 }
 
-/// What one local header says.
-struct Entry {
-    /// None when it is encrypted, or packed in a way we do not read.
-    member: Option<Member>,
-}
-
 /// The members of a file, front to back, until something else follows.
 struct Entries<'a> {
     octets: &'a [u8],
     at: usize,
 }
 
-impl<'a> Entries<'a> {
-    fn new(octets: &'a [u8]) -> Self {
-        Self { octets, at: 0 }
-    }
-}
-
 impl Iterator for Entries<'_> {
-    type Item = Entry;
+    /// A member; none where it cannot be read.
+    type Item = Option<Member>;
 
-    fn next(&mut self) -> Option<Entry> {
+    fn next(&mut self) -> Option<Self::Item> {
         let header = LocalHeader::read(self.octets.get(self.at..)?)?;
         let start = self.at.checked_add(header.octets)?;
         let told_end = header
@@ -114,12 +103,10 @@ impl Iterator for Entries<'_> {
             _ => end,
         };
         let is_readable = !header.is_encrypted && matches!(header.method, 0 | 8);
-        Some(Entry {
-            member: is_readable.then_some(Member {
-                octets: range,
-                is_deflated,
-            }),
-        })
+        Some(is_readable.then_some(Member {
+            octets: range,
+            is_deflated,
+        }))
     }
 }
 

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use landmarc_mail::DomainName;
 use landmarc_mail::authres::AuthenticationResults;
+use landmarc_report::SchemaWord;
+use landmarc_report::failure::{AuthFailure, DeliveryResult};
 use mail_parser::DateTime;
 
 use super::deviation::{FailureDeviation, FailureDeviationKind as Kind};
-use super::{
-    ArrivalDate, DeliveryResult, MAX_FIELDS, MAX_VALUE_OCTETS, ReceivedAuthFailure, ReceivedFailure,
-    alignment,
-};
+use super::{ArrivalDate, MAX_FIELDS, MAX_VALUE_OCTETS, ReceivedFailure, alignment};
+use crate::subject::without_brackets;
 
 /// The one type of report that has an Auth-Failure.
 const AUTH_FAILURE: &str = "auth-failure";
@@ -92,7 +92,10 @@ impl Reader<'_> {
             "authentication-results" => self.authentication_results(value),
             "identity-alignment" => self.identity_alignment(value),
             "reported-domain" => self.reported_domain(value),
-            "original-rcpt-to" => self.report.original_rcpt_to.push(without_brackets(value)),
+            "original-rcpt-to" => self
+                .report
+                .original_rcpt_to
+                .push(without_brackets(value).to_owned()),
             "reported-uri" => self.report.reported_uris.push(value.to_owned()),
             "spf-dns" => self.spf_dns(value),
             _ => self.take_single(name, value),
@@ -119,7 +122,7 @@ impl Reader<'_> {
         }
         *place = match name {
             "feedback-type" => Some(without_comments(value).to_ascii_lowercase()),
-            "original-mail-from" => Some(without_brackets(value)),
+            "original-mail-from" => Some(without_brackets(value).to_owned()),
             "dkim-selector-dns" => Some(unquoted(value)),
             _ => Some(value.to_owned()),
         };
@@ -153,19 +156,10 @@ impl Reader<'_> {
     }
 
     fn auth_failure(&mut self, value: &str) {
-        let word = without_comments(value).to_ascii_lowercase();
-        let found = match word.as_str() {
-            "adsp" => ReceivedAuthFailure::Adsp,
-            "bodyhash" => ReceivedAuthFailure::BodyHash,
-            "dmarc" => ReceivedAuthFailure::Dmarc,
-            "revoked" => ReceivedAuthFailure::Revoked,
-            "signature" => ReceivedAuthFailure::Signature,
-            "spf" => ReceivedAuthFailure::Spf,
-            _ => {
-                self.note(Kind::AuthFailure, value);
-                ReceivedAuthFailure::Other(word)
-            }
-        };
+        let found = SchemaWord::read(&without_comments(value).to_ascii_lowercase());
+        if found.known().is_none() {
+            self.note(Kind::AuthFailure, value);
+        }
         if self.report.auth_failure.is_some() {
             return self.note(Kind::Repeated, "auth-failure");
         }
@@ -173,18 +167,11 @@ impl Reader<'_> {
     }
 
     fn delivery_result(&mut self, value: &str) {
-        let found = match without_comments(value).to_ascii_lowercase().as_str() {
-            "delivered" => DeliveryResult::Delivered,
-            "spam" => DeliveryResult::Spam,
-            "policy" => DeliveryResult::Policy,
-            "reject" => DeliveryResult::Reject,
-            "other" => DeliveryResult::Other,
-            _ => {
-                self.note(Kind::DeliveryResult, value);
-                DeliveryResult::Other
-            }
-        };
-        self.report.delivery_result = Some(found);
+        let found = SchemaWord::read(&without_comments(value).to_ascii_lowercase()).known();
+        if found.is_none() {
+            self.note(Kind::DeliveryResult, value);
+        }
+        self.report.delivery_result = found.or(Some(DeliveryResult::Other));
     }
 
     fn authentication_results(&mut self, value: &str) {
@@ -287,9 +274,9 @@ impl Reader<'_> {
             ),
         ];
         if is_auth_failure && report.auth_failure.is_none() {
-            report.auth_failure = Some(ReceivedAuthFailure::Dmarc);
+            report.auth_failure = Some(AuthFailure::Dmarc.into());
         }
-        let is_dmarc = report.auth_failure == Some(ReceivedAuthFailure::Dmarc);
+        let is_dmarc = report.auth_failure == Some(AuthFailure::Dmarc.into());
         let lacks_alignment = is_dmarc && report.identity_alignment.is_none();
         let missing = missing
             .into_iter()
@@ -311,11 +298,6 @@ pub(super) fn arrival_date(value: &str) -> ArrivalDate {
         text: value.to_owned(),
         seconds: parsed.and_then(|date| u64::try_from(date.to_timestamp()).ok()),
     }
-}
-
-fn without_brackets(value: &str) -> String {
-    let inner = value.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
-    inner.unwrap_or(value).to_owned()
 }
 
 /// The text before the first comment.

@@ -1,10 +1,10 @@
 //! The parts of a report mail: found by their types, wherever they stand.
 
-use landmarc_mail::{Author, DomainName};
+use landmarc_mail::DomainName;
 use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
-use super::{MAX_BOUNDARY_LINES, MAX_ORIGINAL_OCTETS, NotAFailureReport, Original};
-use landmarc_mail::message::{HeaderLimits, split};
+use super::{MAX_BOUNDARY_LINES, MAX_ORIGINAL_OCTETS, NotAFailureReport, Original, author_domain};
+use crate::mime::media_type;
 
 /// How deep a report may stand in messages that were forwarded as attachments.
 const MAX_DEPTH: usize = 3;
@@ -55,21 +55,12 @@ pub(super) fn take_apart(mail: &[u8]) -> Result<FailureMailParts, NotAFailureRep
         .parse(mail)
         .ok_or(NotAFailureReport::NoMail)?;
     let mut parts = FailureMailParts {
-        reporter: reporter(mail),
+        reporter: author_domain(mail),
         message_id: message.message_id().map(str::to_owned),
         ..FailureMailParts::default()
     };
     parts.collect(&message, 0);
     Ok(parts)
-}
-
-/// The domain of the report mail's author, by the reading that refuses what is ambiguous.
-fn reporter(mail: &[u8]) -> Option<DomainName> {
-    let header = split(mail, &HeaderLimits::default()).ok()?.header;
-    match landmarc_mail::author::author(&header) {
-        Author::Domain(domain) => Some(domain),
-        Author::Domains(_) | Author::Unusable(_) => None,
-    }
 }
 
 impl FailureMailParts {
@@ -79,7 +70,7 @@ impl FailureMailParts {
             return;
         }
         for part in &message.parts {
-            let media_type = media_type(part);
+            let media_type = media_type(part.content_type());
             match media_type.as_str() {
                 "multipart/report" => self.is_multipart_report = true,
                 "message/feedback-report" if self.feedback.is_none() => self.feedback = feedback(part),
@@ -99,16 +90,6 @@ impl FailureMailParts {
                 }
             }
         }
-    }
-}
-
-/// Type and subtype in lower case; a part without a type is text (RFC 2045 §5.2).
-fn media_type(part: &MessagePart<'_>) -> String {
-    match part.content_type() {
-        Some(found) => {
-            format!("{}/{}", found.ctype(), found.subtype().unwrap_or_default()).to_ascii_lowercase()
-        }
-        None => "text/plain".to_owned(),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Failure reports that are a text for people, as Exim, cPanel and SpamExperts send them.
 
 use landmarc_mail::DomainName;
+use landmarc_report::failure::AuthFailure;
 
 use super::deviation::{FailureDeviation, FailureDeviationKind};
 use super::fields::arrival_date;
 use super::{
-    FailureReportForm, IdentityAlignment, MAX_FIELDS, MAX_ORIGINAL_OCTETS, Original, ReceivedAuthFailure,
-    ReceivedFailure,
+    FailureReportForm, IdentityAlignment, MAX_FIELDS, MAX_ORIGINAL_OCTETS, Original, ReceivedFailure,
 };
 
 /// How each of them begins, folds aside.
@@ -24,7 +24,7 @@ pub(super) fn read(text: &str, deviations: &mut Vec<FailureDeviation>) -> Option
     deviations.push(FailureDeviation::missing(FailureDeviationKind::TextOnly));
     let mut report = ReceivedFailure {
         form: FailureReportForm::Text,
-        auth_failure: Some(ReceivedAuthFailure::Dmarc),
+        auth_failure: Some(AuthFailure::Dmarc.into()),
         incidents: 1,
         ..ReceivedFailure::default()
     };

@@ -6,6 +6,8 @@ use landmarc_dmarc::alignment::{Mechanism, Owned, align};
 use landmarc_dmarc::record::Mode;
 use proptest::prelude::*;
 
+use landmarc_report::Registered;
+
 use super::*;
 
 const ORIGINAL: &str = "--b1\nContent-Type: text/rfc822-headers\n\n\
@@ -87,7 +89,7 @@ fn b01_the_sample_of_the_rfc() {
         From: anexample@consumer.example\nTo: someuser@receiver.example\nSubject: You have a new bill\n\n--b1--\n";
     let (report, deviations) = read_text(mail);
     assert_eq!(deviations, []);
-    assert_eq!(report.auth_failure, Some(ReceivedAuthFailure::Dmarc));
+    assert_eq!(report.auth_failure, Some(AuthFailure::Dmarc.into()));
     assert_eq!(report.identity_alignment.unwrap().to_string(), "dkim");
     assert_eq!(report.dkim_domain.as_deref(), Some("consumer.example"));
     assert_eq!(report.dkim_identity.as_deref(), Some("@consumer.example"));
@@ -195,7 +197,7 @@ fn b07_the_original_says_which_domain() {
 fn b08_unknown_results_are_other() {
     let of = |word: &str| {
         let (report, deviations) = with(&[("Delivery-Result", &format!("Delivery-Result: {word}"))]);
-        (report.delivery_result.unwrap().as_str(), deviations)
+        (report.delivery_result.unwrap().word(), deviations)
     };
     assert_eq!(
         of("smg-policy-action"),
@@ -218,7 +220,7 @@ fn b09_results_without_an_id_are_kept() {
 #[test]
 fn b10_without_auth_failure_dmarc_is_assumed() {
     let (report, deviations) = with(&[("Auth-Failure", "")]);
-    assert_eq!(report.auth_failure, Some(ReceivedAuthFailure::Dmarc));
+    assert_eq!(report.auth_failure, Some(AuthFailure::Dmarc.into()));
     assert_eq!(deviations, [FailureDeviationKind::NoAuthFailure]);
     for word in ["adsp", "bodyhash", "dmarc", "revoked", "signature", "spf"] {
         let (report, deviations) = with(&[("Auth-Failure", &format!("Auth-Failure: {word}"))]);

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use landmarc_intake::failure::{DeliveryResult, ReceivedAuthFailure, ReceivedFailure, read};
+use landmarc_intake::failure::{ReceivedFailure, read};
+use landmarc_report::{Registered, SchemaWord};
 use landmarc_testkit::cases::{folder, load};
 use serde_json::{Value, json};
 
@@ -93,8 +94,8 @@ fn as_expected(report: &ReceivedFailure) -> Value {
         "reported_domain": domains,
         "original_mail_from": report.original_mail_from,
         "original_rcpt_to": report.original_rcpt_to,
-        "auth_failure": report.auth_failure.as_ref().map(ReceivedAuthFailure::as_str),
-        "delivery_result": report.delivery_result.map(DeliveryResult::as_str),
+        "auth_failure": report.auth_failure.as_ref().map(SchemaWord::as_str),
+        "delivery_result": report.delivery_result.map(Registered::word),
         "identity_alignment": report.identity_alignment.map(|value| value.to_string()),
         "dkim_domain": report.dkim_domain,
         "dkim_selector": report.dkim_selector,

@@ -1,4 +1,4 @@
-//! The conformance set of report files and report mails: each is read, and read as it should be.
+//! The conformance set of report files and report messages: each is read, and read as it should be.
 
 use std::fs;
 

@@ -11,7 +11,9 @@ use super::alignment::IdentityAlignment;
 use super::facts::{Agreement, FailureFacts, ReportedDelivery, SignatureFacts};
 use super::redact::{HeaderBlock, MessageRedaction, Profile, Redactor};
 use super::request::Requested;
+use super::words::AuthFailure;
 use crate::report_id::{IdHasher, ReportId};
+use crate::words::Registered;
 
 /// A report about one message (RFC 9991 §4, RFC 6591 §3). The fields are named for those of the
 /// `message/feedback-report` part that they become.
@@ -56,32 +58,6 @@ pub struct FailureReport {
     pub header: HeaderBlock,
     /// What was hidden of it.
     pub profile: Profile,
-}
-
-/// What failed (RFC 6591 §3.3, RFC 9991 §4), as far as we say so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AuthFailure {
-    /// DMARC.
-    Dmarc,
-    /// The body is not what was signed.
-    BodyHash,
-    /// A signature does not verify.
-    Signature,
-    /// SPF.
-    Spf,
-}
-
-impl AuthFailure {
-    /// The word of the registry.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Dmarc => "dmarc",
-            Self::BodyHash => "bodyhash",
-            Self::Signature => "signature",
-            Self::Spf => "spf",
-        }
-    }
 }
 
 /// The one failed signature that a report names.
@@ -142,7 +118,7 @@ impl FailureReport {
         let mut hash = IdHasher::new("landmarc failure report 1");
         let source_ip = self.source_ip.map(|address| address.to_string());
         let texts = [
-            self.auth_failure.as_str(),
+            self.auth_failure.word(),
             &self.authentication_results,
             self.policy_domain.as_str(),
             self.original_envelope_id.as_deref().unwrap_or_default(),

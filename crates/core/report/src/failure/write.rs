@@ -8,6 +8,7 @@ use super::redact::{Profile, REDACTED};
 use crate::address::Address;
 use crate::date;
 use crate::mime::{self, MimePart, Multipart, ReportMail, folded};
+use crate::words::Registered;
 
 /// What makes the reports, for User-Agent.
 pub const USER_AGENT: &str = concat!("landmarc/", env!("CARGO_PKG_VERSION"));
@@ -63,7 +64,7 @@ fn feedback(report: &FailureReport) -> String {
     fields.add("Feedback-Type", "auth-failure");
     fields.add("User-Agent", USER_AGENT);
     fields.add("Version", "1");
-    fields.add("Auth-Failure", report.auth_failure.as_str());
+    fields.add("Auth-Failure", report.auth_failure.word());
     fields.add("Authentication-Results", &report.authentication_results);
     fields.add("Identity-Alignment", &report.identity_alignment.to_string());
     if let Some(signature) = &report.signature {

@@ -89,7 +89,7 @@ pub(crate) fn passing(published: &Arc<Configuration>) -> DayRow {
     }
 }
 
-/// One message of example.com that nobody vouches for, and what was done with it.
+/// One message of example.com that nothing authenticates, and what was done with it.
 pub(crate) fn failing(published: &Arc<Configuration>, disposition: &str, reasons: &[(&str, &str)]) -> DayRow {
     let words = |(kind, comment): &(&str, &str)| ((*kind).to_owned(), (*comment).to_owned());
     {

@@ -7,7 +7,8 @@ use landmarc_observation::{DayRow, PublishedPolicy};
 
 use crate::aggregate::model::PolicyPublished;
 use crate::aggregate::text::{MAX_TEXT_OCTETS, tidy};
-use crate::aggregate::words::{AssessmentPolicy, DiscoveryMethod, Mode, SchemaWord, known};
+use crate::aggregate::words::{AssessmentPolicy, DiscoveryMethod, Mode, SchemaWord};
+use crate::words::known;
 
 /// The most policy configurations of one domain and day. What follows counts in the final one: RFC 9990
 /// §3.3 would allow that for all of them.

@@ -9,8 +9,9 @@ use crate::aggregate::model::{DkimAuthResult, PolicyPublished, ReportedReason, R
 use crate::aggregate::text::{MAX_TEXT_OCTETS, tidy};
 use crate::aggregate::words::{
     AlignmentResult, AssessmentPolicy, Disposition, DkimResultWord, OverrideType, Registered, SchemaWord,
-    SpfResultWord, SpfScope, known,
+    SpfResultWord, SpfScope,
 };
+use crate::words::known;
 
 /// RFC 9990 §3.1.3: "up to a limit of 100" signatures of one row, the most telling first.
 pub const MAX_DKIM_RESULTS: usize = 100;

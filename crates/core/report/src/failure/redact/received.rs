@@ -92,7 +92,7 @@ pub(super) fn host(word: &str, redaction: &MessageRedaction<'_>) -> Option<Strin
         return Some(format!("[{address}]"));
     }
     let name = DomainName::parse(word).ok()?;
-    // A single label is what somebody calls the machine on the desk.
+    // A single label is what somebody calls the own machine.
     (name.label_count() > 1 || name.as_str() == "localhost").then(|| redaction.host_name(&name))
 }
 
