@@ -1,10 +1,24 @@
 //! Hands messages over: to a relay by SMTP, to a program, or into a directory (decision D19);
 //! and signs them before (DKIM, RFC 6376).
 //!
-//! Knows how a message leaves and what was said to it. Deliberately knows no report, no
-//! store and no calendar: who gets what, when it is tried again and when that ends is
-//! decided elsewhere, on the [`DeliveryOutcome`]. It speaks to one relay, never to the servers of
-//! a destination: MX records, DANE and MTA-STS are a relay's trade.
+//! Knows how a message leaves and what was said to it ([`DeliveryOutcome`]). Deliberately knows no report, no
+//! store and no calendar: who gets what, when it is tried again and when that ends is decided elsewhere, on the
+//! outcome.
+//!
+//! Not implemented: MX records, DANE and MTA-STS, since it speaks to one relay and never to the servers of a
+//! destination; SMTPUTF8, 8BITMIME and CHUNKING, since addresses and messages are ASCII in short lines ([`Submission`]);
+//! AUTH by other mechanisms than PLAIN and LOGIN.
+//!
+//! ```
+//! use landmarc_delivery::{AgentOptions, DeliveryAgent, Transport};
+//!
+//! let agent = DeliveryAgent::new(AgentOptions {
+//!     transport: Transport::Directory { path: "/var/spool/reports".into() },
+//!     connections: 1,
+//!     timeout: std::time::Duration::from_secs(60),
+//! })?;
+//! # Ok::<(), landmarc_delivery::TransportError>(())
+//! ```
 
 mod directory;
 mod outcome;

@@ -229,13 +229,13 @@ impl SignerError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } => {
-                "let the service's user read the file, or mend `dkim_keys` of [report]"
+                "let the service's user read the file, or correct `dkim_keys` of [report]"
             }
             Self::NoKey { .. } | Self::Key { .. } => {
                 "make a key with `landmarc dkim new`: RSA of 2,048 to 4,096 bits or Ed25519, without a password"
             }
             Self::Count(_) | Self::SelectorTwice(_) => {
-                "mend `dkim_keys` of [report]: one key of each kind, each with a selector of its own"
+                "correct `dkim_keys` of [report]: one key of each kind, each with a selector of its own"
             }
         }
     }

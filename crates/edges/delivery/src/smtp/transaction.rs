@@ -34,12 +34,6 @@ impl Step {
 /// Ends what an earlier message began (RFC 5321 §4.1.1.5).
 const RESET: &str = "RSET\r\n";
 
-/// Why there is no more to do before the text.
-enum Abort {
-    Stale,
-    Over(DeliveryOutcome),
-}
-
 impl SmtpSession {
     /// Sends one message. `grace` is how long the answer to the final dot may take.
     pub(super) async fn send(
@@ -55,8 +49,7 @@ impl SmtpSession {
         self.messages += 1;
         let handed = match self.ask(submission, is_reused, clock).await {
             Ok(()) => Sent::Over(self.send_text(submission, clock, grace).await),
-            Err(Abort::Over(outcome)) => Sent::Over(outcome),
-            Err(Abort::Stale) => Sent::Stale,
+            Err(sent) => sent,
         };
         self.last_used = Instant::now();
         handed
@@ -68,7 +61,7 @@ impl SmtpSession {
         submission: &Submission<'_>,
         is_reused: bool,
         clock: Deadline,
-    ) -> Result<(), Abort> {
+    ) -> Result<(), Sent> {
         let steps = self.steps(submission);
         if self.pipelining {
             // RFC 2920 §3.1: RSET, MAIL and RCPT may be followed at once, DATA ends a group.
@@ -85,14 +78,14 @@ impl SmtpSession {
             let reply = match self.command(step, clock).await {
                 Ok(reply) => reply,
                 Err(broken) => {
-                    let abort = self.breakdown(broken, step.stage, is_first);
+                    let sent = self.breakdown(broken, step.stage, is_first);
                     // Who has refused and then hangs up has still refused.
-                    return Err(refused.map_or(abort, Abort::Over));
+                    return Err(refused.map_or(sent, Sent::Over));
                 }
             };
             if is_first && (reply.is_farewell() || step.is_reset() && !reply.is_positive()) {
                 self.is_usable = false;
-                return Err(Abort::Stale);
+                return Err(Sent::Stale);
             }
             self.is_usable &= !reply.is_farewell();
             if let Some(outcome) = self.judge(step, reply, refused.is_some(), clock).await {
@@ -103,7 +96,7 @@ impl SmtpSession {
                 }
             }
         }
-        refused.map_or(Ok(()), |outcome| Err(Abort::Over(outcome)))
+        refused.map_or(Ok(()), |outcome| Err(Sent::Over(outcome)))
     }
 
     fn steps(&self, submission: &Submission<'_>) -> Vec<Step> {
@@ -217,11 +210,11 @@ impl SmtpSession {
     }
 
     /// The connection broke where nothing of the text was sent.
-    fn breakdown(&mut self, broken: NoReply, stage: DeliveryStage, is_first: bool) -> Abort {
+    fn breakdown(&mut self, broken: NoReply, stage: DeliveryStage, is_first: bool) -> Sent {
         self.is_usable = false;
         match broken {
-            NoReply::Closed(_) if is_first => Abort::Stale,
-            other => Abort::Over(DeliveryOutcome::Deferred(other.into_failure(stage))),
+            NoReply::Closed(_) if is_first => Sent::Stale,
+            other => Sent::Over(DeliveryOutcome::Deferred(other.into_failure(stage))),
         }
     }
 }
