@@ -23,7 +23,7 @@ pub struct ServerOptions {
     /// Octets of name and value of a header field. Longer ones are thrown away as they
     /// come in, and the session is told (`header_too_long`).
     pub header_limit: u32,
-    /// How often the MTA is told to have patience while a message is judged. Must be
+    /// How often the MTA hears that work goes on while a message is judged. Must be
     /// shorter than its timeout (Postfix: `milter_content_timeout`, 300 s).
     pub progress_interval: Duration,
     /// How long messages that are under way at shutdown may take to end.

@@ -63,14 +63,18 @@ impl MilterServer {
     /// rest are ended, and messages under way may end within the grace.
     pub async fn run<S: Service>(self, service: S, shutdown: impl Future<Output = ()>) -> Drained {
         let service = Arc::new(service);
-        let context = Context::new(self.options).with_counters(self.counters);
+        let context = Context {
+            counters: self.counters,
+            ..Context::new(self.options)
+        };
         let serve = |connection: landmarc_net::Connection| {
             let service = Arc::clone(&service);
             let (peer, slot) = (connection.peer, connection.slot);
-            let context = context
-                .clone()
-                .with_slot(slot.clone())
-                .with_shutdown(connection.stopped);
+            let context = Context {
+                slot: slot.clone(),
+                shutdown: connection.stopped,
+                ..context.clone()
+            };
             async move {
                 match serve(connection.stream, &*service, peer, &context).await {
                     Ok(end) => tracing::debug!(%peer, ?end, "the session ended"),
@@ -84,9 +88,9 @@ impl MilterServer {
 
 fn note_early_end(peer: Peer, error: &SessionError, slot: &ConnectionSlot, context: &Context) {
     if error.is_protocol_error() {
-        context.counters.protocol_error();
+        context.counters.count(|ended| ended.protocol_errors += 1);
     } else {
-        context.counters.interrupted();
+        context.counters.count(|ended| ended.interrupted += 1);
     }
     let cause = std::error::Error::source(error).map(ToString::to_string);
     // Each user of this host can end as many sessions as they like, and fill the log with it.

@@ -64,8 +64,9 @@ pub struct Context {
     pub(crate) notices: Arc<Notices>,
     pub(crate) counters: Arc<SessionCounters>,
     /// Of one conversation; the others have theirs.
-    slot: ConnectionSlot,
-    shutdown: watch::Receiver<bool>,
+    pub(crate) slot: ConnectionSlot,
+    /// Says when to come to an end: between messages at once, else after the one that is under way.
+    pub(crate) shutdown: watch::Receiver<bool>,
 }
 
 impl Context {
@@ -79,28 +80,6 @@ impl Context {
             slot: ConnectionSlot::default(),
             shutdown: watch::channel(false).1,
         }
-    }
-
-    /// The same, with counters that others read.
-    #[must_use]
-    pub(crate) fn with_counters(mut self, counters: Arc<SessionCounters>) -> Self {
-        self.counters = counters;
-        self
-    }
-
-    /// The same for one conversation, which has this slot.
-    #[must_use]
-    pub(crate) fn with_slot(mut self, slot: ConnectionSlot) -> Self {
-        self.slot = slot;
-        self
-    }
-
-    /// The same, and told by the channel when to come to an end: between messages
-    /// at once, else after the one that is under way.
-    #[must_use]
-    pub fn with_shutdown(mut self, shutdown: watch::Receiver<bool>) -> Self {
-        self.shutdown = shutdown;
-        self
     }
 }
 
@@ -173,8 +152,8 @@ struct Conversation<'a, S: Service, IO> {
     session: Option<S::Session>,
 }
 
-/// Tells the session something, if there is one; a panic ends it.
-macro_rules! tell {
+/// Calls the session, if there is one; a panic ends it.
+macro_rules! notify {
     ($this:ident, $session:ident => $call:expr) => {
         if let Some($session) = &mut $this.session
             && let Err(panicked) = guarded(|| $call).await
@@ -231,7 +210,7 @@ where
             }
             Frame::LongHeader { name, size } => {
                 self.stage = step.to;
-                tell!(self, session => session.header_too_long(&name, size));
+                notify!(self, session => session.header_too_long(&name, size));
             }
         }
         self.answer(code).await?;
@@ -258,14 +237,14 @@ where
                     );
                 }
             }
-            Command::Connect(info) => tell!(self, session => session.connected(info, &self.macros)),
-            Command::Helo(name) => tell!(self, session => session.helo(&name, &self.macros)),
+            Command::Connect(info) => notify!(self, session => session.connected(info, &self.macros)),
+            Command::Helo(name) => notify!(self, session => session.helo(&name, &self.macros)),
             Command::Mail { path, arguments } => {
-                tell!(self, session => session.mail(&path, Arguments::new(&arguments), &self.macros));
+                notify!(self, session => session.mail(&path, Arguments::new(&arguments), &self.macros));
             }
-            Command::Rcpt(path) => tell!(self, session => session.rcpt(&path, &self.macros)),
+            Command::Rcpt(path) => notify!(self, session => session.rcpt(&path, &self.macros)),
             Command::Header { name, value } => self.header(&name, value).await,
-            Command::EndOfHeaders => tell!(self, session => session.end_of_headers(&self.macros)),
+            Command::EndOfHeaders => notify!(self, session => session.end_of_headers(&self.macros)),
             Command::EndOfMessage(rest) => {
                 if !rest.is_empty() {
                     self.body(&rest).await;
@@ -324,12 +303,12 @@ where
             // The MTA took off one blank, if there was one. Nearly always there was.
             [b" ", &value[..]].concat().into()
         };
-        tell!(self, session => session.header(name, &value));
+        notify!(self, session => session.header(name, &value));
     }
 
     async fn body(&mut self, part: &[u8]) {
         if self.wants_body() {
-            tell!(self, session => session.body(part));
+            notify!(self, session => session.body(part));
         }
     }
 
@@ -389,7 +368,7 @@ where
                 Ok(tempfail())
             }
             Err(error) => {
-                self.tell_abort();
+                self.notify_abort();
                 Err(error)
             }
         }
@@ -434,11 +413,11 @@ where
     fn drop_message(&mut self) {
         if self.stage.is_within_message() {
             self.stage = Stage::Idle;
-            self.tell_abort();
+            self.notify_abort();
         }
     }
 
-    fn tell_abort(&mut self) {
+    fn notify_abort(&mut self) {
         if let Some(session) = &mut self.session
             && let Err(panicked) = guarded_call(|| session.abort())
         {
@@ -447,7 +426,7 @@ where
     }
 
     fn lose_session(&mut self, panicked: &Panicked) {
-        self.context.counters.panicked();
+        self.context.counters.count(|ended| ended.panics += 1);
         tracing::error!(
             peer = %self.peer, stage = ?self.stage, panic = panicked.words(),
             "a bug: the session panicked, its mail is refused for now"

@@ -1,7 +1,6 @@
 //! What a server has done, for metrics.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use landmarc_net::{AcceptGauge, AcceptStatistics};
 
@@ -29,38 +28,23 @@ impl Gauge {
     /// What was done until now.
     #[must_use]
     pub fn read(&self) -> MilterStatistics {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         MilterStatistics {
             connections: self.connections.read(),
-            protocol_errors: read(&self.sessions.protocol_errors),
-            interrupted: read(&self.sessions.interrupted),
-            panics: read(&self.sessions.panics),
+            ..*self.sessions.lock()
         }
     }
 }
 
-/// How sessions ended.
+/// How sessions ended; of connections nothing.
 #[derive(Debug, Default)]
-pub(crate) struct SessionCounters {
-    protocol_errors: AtomicU64,
-    interrupted: AtomicU64,
-    panics: AtomicU64,
-}
+pub(crate) struct SessionCounters(Mutex<MilterStatistics>);
 
 impl SessionCounters {
-    pub(crate) fn protocol_error(&self) {
-        add(&self.protocol_errors);
+    pub(crate) fn count(&self, change: impl FnOnce(&mut MilterStatistics)) {
+        change(&mut self.lock());
     }
 
-    pub(crate) fn interrupted(&self) {
-        add(&self.interrupted);
+    fn lock(&self) -> MutexGuard<'_, MilterStatistics> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    pub(crate) fn panicked(&self) {
-        add(&self.panics);
-    }
-}
-
-fn add(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }

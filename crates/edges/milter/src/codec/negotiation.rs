@@ -56,35 +56,22 @@ pub enum NegotiationError {
 
 /// The points of a conversation that have a list of macros (`SMFIM_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
 pub enum MacroStage {
     /// Ahead of CONNECT.
-    Connect,
+    Connect = 0,
     /// Ahead of HELO.
-    Helo,
+    Helo = 1,
     /// Ahead of MAIL.
-    Mail,
+    Mail = 2,
     /// Ahead of RCPT.
-    Rcpt,
+    Rcpt = 3,
     /// Ahead of DATA.
-    Data,
+    Data = 4,
     /// Ahead of the end of the message.
-    EndOfMessage,
+    EndOfMessage = 5,
     /// Ahead of the end of headers.
-    EndOfHeaders,
-}
-
-impl MacroStage {
-    const fn number(self) -> u32 {
-        match self {
-            Self::Connect => 0,
-            Self::Helo => 1,
-            Self::Mail => 2,
-            Self::Rcpt => 3,
-            Self::Data => 4,
-            Self::EndOfMessage => 5,
-            Self::EndOfHeaders => 6,
-        }
-    }
+    EndOfHeaders = 6,
 }
 
 impl Capabilities {
@@ -167,7 +154,7 @@ impl Capabilities {
         }
         if self.allows(Actions::SET_MACRO_LIST) {
             for (stage, names) in macros {
-                content.extend_from_slice(&stage.number().to_be_bytes());
+                content.extend_from_slice(&(*stage as u32).to_be_bytes());
                 content.extend(names.bytes().filter(|b| *b != 0));
                 content.push(0);
             }

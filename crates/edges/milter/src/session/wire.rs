@@ -84,7 +84,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
             let at_rest = !within_packet && !stage.is_within_message();
             let may_idle = at_rest && stage != Stage::New;
             self.make_room(at_rest);
-            let patience = if may_idle {
+            let limit = if may_idle {
                 self.idle_timeout
             } else if within_packet {
                 let since = *self.packet_since.get_or_insert_with(Instant::now);
@@ -102,7 +102,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
             let read = tokio::select! {
                 // What has come already is heard.
                 biased;
-                read = timeout(patience, io.read_buf(buffer)) => read,
+                read = timeout(limit, io.read_buf(buffer)) => read,
                 () = requested(shutdown, last_words), if at_rest => return Ok(Received::Shutdown),
             };
             match read {
