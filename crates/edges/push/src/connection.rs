@@ -4,40 +4,18 @@ use std::sync::Arc;
 
 use landmarc_net::{ConnectionDeadline, Peer, TimedStream, serve_http};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::answer::SegmentReceiver;
 use crate::certificate::ClientName;
-use crate::limits::PushLimits;
 use crate::request::{Admission, Handler};
 
 /// Octets that are read after a handshake that failed. A client that is cut off while it still
 /// sends never sees the alert that tells it why.
 const MAX_OCTETS_AFTER_ALERT: u64 = 64 * 1024;
-
-/// What all connections of a server share.
-pub(crate) struct PushShared<T> {
-    handler: Handler<T>,
-    limits: PushLimits,
-    /// One for each client that is served.
-    served: Semaphore,
-    /// One for each client that has not shown a certificate yet.
-    handshakes: Semaphore,
-}
-
-impl<T: SegmentReceiver> PushShared<T> {
-    pub(crate) fn new(taker: T, limits: PushLimits) -> Self {
-        Self {
-            handler: Handler::new(taker, limits),
-            limits,
-            served: Semaphore::new(limits.connections),
-            handshakes: Semaphore::new(limits.handshakes),
-        }
-    }
-}
 
 /// Shakes hands, then serves requests until the client has had enough, its time is over, or
 /// `stopped` says so; then a segment under way is still taken.
@@ -45,7 +23,7 @@ pub(crate) async fn serve<T, IO>(
     stream: IO,
     peer: Peer,
     acceptor: TlsAcceptor,
-    shared: Arc<PushShared<T>>,
+    shared: Arc<Handler<T>>,
     mut stopped: watch::Receiver<bool>,
 ) where
     T: SegmentReceiver,
@@ -125,7 +103,7 @@ async fn converse<T, IO>(
     stream: IO,
     client: &ClientName,
     admission: Admission,
-    shared: &PushShared<T>,
+    shared: &Handler<T>,
     stopped: watch::Receiver<bool>,
 ) where
     T: SegmentReceiver,
@@ -133,7 +111,7 @@ async fn converse<T, IO>(
 {
     let deadline = ConnectionDeadline::new(shared.limits.timeouts);
     let stream = TimedStream::new(stream, deadline.clone());
-    let respond = |request| shared.handler.respond(request, client, admission, &deadline);
+    let respond = |request| shared.respond(request, client, admission, &deadline);
     match deadline
         .limit(serve_http(
             stream,

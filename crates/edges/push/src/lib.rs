@@ -1,9 +1,11 @@
 //! Segments of a spool over HTTPS, from one host to another (decision D15).
 //!
-//! A mail server that reaches no database pushes what it has recorded to one that does. This crate
-//! carries octets and knows nothing of what is in them: the [`PushServer`] hands each body to a
-//! [`SegmentReceiver`], whose answer the [`Client`] gets. Between segments a host says how far behind it is ([`BeatMessage`]). Both sides show a certificate and check the other's against an
-//! authority of the operator's; without one nobody gets as far as HTTP.
+//! A mail server that reaches no database pushes what it has recorded to one that does. Both sides show a certificate
+//! and check the other's against an authority of the operator's; without one nobody gets as far as HTTP.
+//!
+//! Knows how octets get across and what went wrong with them ([`PushError`]): the [`PushServer`] hands each body to a
+//! [`SegmentReceiver`], whose answer the [`Client`] gets. Between segments a host says how far behind it is
+//! ([`BeatMessage`]). Deliberately knows nothing of what is in a segment, nor which host may send which.
 //!
 //! | request | answer |
 //! |---|---|

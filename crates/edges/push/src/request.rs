@@ -28,9 +28,13 @@ const READ_AWAY: Duration = Duration::from_secs(1);
 /// Answers the requests of all clients.
 pub(crate) struct Handler<T> {
     taker: T,
-    limits: PushLimits,
+    pub(crate) limits: PushLimits,
     /// One for each segment that may be in memory.
     segments: Semaphore,
+    /// One for each client that is served.
+    pub(crate) served: Semaphore,
+    /// One for each client that has not shown a certificate yet.
+    pub(crate) handshakes: Semaphore,
 }
 
 /// Whether a connection is among those that are served.
@@ -47,6 +51,8 @@ impl<T: SegmentReceiver> Handler<T> {
             taker,
             limits,
             segments: Semaphore::new(limits.taken_at_once.max(1)),
+            served: Semaphore::new(limits.connections),
+            handshakes: Semaphore::new(limits.handshakes),
         }
     }
 

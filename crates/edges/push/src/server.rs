@@ -6,9 +6,10 @@ use std::sync::Arc;
 use landmarc_net::{AcceptLimits, AcceptLoop, Connection, Listeners, WhenFull};
 
 use crate::answer::SegmentReceiver;
-use crate::connection::{self, PushShared};
+use crate::connection;
 use crate::error::PushError;
 use crate::limits::PushLimits;
+use crate::request::Handler;
 use crate::tls::ServerTls;
 
 /// Sockets that are open, and not yet served.
@@ -42,7 +43,7 @@ impl PushServer {
     /// taken then stays taken, and comes again as known.
     pub async fn run(self, tls: ServerTls, taker: impl SegmentReceiver, shutdown: impl Future<Output = ()>) {
         let Self { listeners, limits } = self;
-        let shared = Arc::new(PushShared::new(taker, limits));
+        let shared = Arc::new(Handler::new(taker, limits));
         let limits = AcceptLimits {
             // One more than can be served is accepted, to be closed rather than left waiting.
             connections: limits.connections + limits.handshakes + 1,

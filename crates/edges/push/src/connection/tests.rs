@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::answer::{PushRefusal, SegmentReply};
 use crate::beat::{BeatMessage, BeatReply};
+use crate::limits::PushLimits;
 
 const HEAD: &[u8] = b"POST /spool/v1/segment HTTP/1.1\r\nHost: collector\r\nContent-Length: 7\r\n\r\n";
 const SEGMENT: &[u8] = b"segment";
@@ -52,14 +53,14 @@ impl SegmentReceiver for Slow {
 
 /// A server, and those who come to it.
 struct TestServer {
-    shared: Arc<PushShared<Slow>>,
+    shared: Arc<Handler<Slow>>,
     stop: watch::Sender<bool>,
 }
 
 impl TestServer {
     fn open() -> Self {
         Self {
-            shared: Arc::new(PushShared::new(Slow, limits())),
+            shared: Arc::new(Handler::new(Slow, limits())),
             stop: watch::channel(false).0,
         }
     }
@@ -129,7 +130,7 @@ async fn a_handshake_has_its_time_and_no_more() {
         // It never comes to a certificate.
         .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let shared = Arc::new(PushShared::new(
+    let shared = Arc::new(Handler::new(
         Slow,
         PushLimits {
             handshakes: 2,
