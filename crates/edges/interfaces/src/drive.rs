@@ -91,8 +91,8 @@ pub struct Drive<S> {
     octets: u64,
 }
 
-/// Tells the session something, if there is one; a panic ends it.
-macro_rules! tell {
+/// Calls the session, if there is one; a panic ends it.
+macro_rules! notify {
     ($this:ident, $session:ident => $call:expr) => {
         if let Some($session) = &mut $this.session
             && let Err(panicked) = guarded(|| $call).await
@@ -139,11 +139,11 @@ impl<S: Judged> Drive<S> {
     }
 
     async fn say_envelope(&mut self, caller: &Caller) {
-        tell!(self, session => session.connected(caller.connect_info(), &self.macros));
-        tell!(self, session => session.helo(&caller.helo, &self.macros));
-        tell!(self, session => session.mail(&caller.mail_from, Arguments::default(), &self.macros));
+        notify!(self, session => session.connected(caller.connect_info(), &self.macros));
+        notify!(self, session => session.helo(&caller.helo, &self.macros));
+        notify!(self, session => session.mail(&caller.mail_from, Arguments::default(), &self.macros));
         for path in &caller.rcpt_to {
-            tell!(self, session => session.rcpt(path, &self.macros));
+            notify!(self, session => session.rcpt(path, &self.macros));
         }
     }
 
@@ -190,10 +190,10 @@ impl<S: Judged> Drive<S> {
 
     async fn say(&mut self, piece: Piece<'_>) {
         match piece {
-            Piece::Field { name, value } => tell!(self, session => session.header(&name, &value)),
+            Piece::Field { name, value } => notify!(self, session => session.header(&name, &value)),
             Piece::LongField { name, size } => {
                 let size = u32::try_from(size).unwrap_or(u32::MAX);
-                tell!(self, session => session.header_too_long(&name, size));
+                notify!(self, session => session.header_too_long(&name, size));
             }
             Piece::NotAField => {
                 let session = self.session.as_mut();
@@ -202,10 +202,10 @@ impl<S: Judged> Drive<S> {
                     self.lose_session(panicked.words());
                 }
             }
-            Piece::EndOfHeaders => tell!(self, session => session.end_of_headers(&self.macros)),
+            Piece::EndOfHeaders => notify!(self, session => session.end_of_headers(&self.macros)),
             Piece::Body(octets) => {
                 if self.wants_body() {
-                    tell!(self, session => session.body(&octets));
+                    notify!(self, session => session.body(&octets));
                 }
             }
         }
@@ -227,7 +227,7 @@ impl<S: Judged> Drive<S> {
     fn lose_session(&mut self, panic: &str) {
         tracing::error!(
             panic,
-            "a bug: a session behind an interface panicked, its message is put off"
+            "a bug: a session behind an interface panicked, its message is deferred"
         );
         let session = self.session.take();
         // What it left behind may panic once more when it is taken down.

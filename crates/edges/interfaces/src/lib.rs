@@ -8,7 +8,9 @@
 //!
 //! Uses the words of the core for what was found, and knows nothing of how it was: of judging, settings and records. A
 //! message is never whole in memory.
-//! Not implemented: HTTP/2, TLS, and messages that come compressed or encrypted, which nothing on one host needs.
+//!
+//! Not implemented: HTTP/2, TLS, and messages that come compressed or encrypted, which nothing on one host needs;
+//! what an interface has no words for: neither Exim nor OpenSMTPD adds a recipient for us.
 
 pub mod answer;
 pub mod caller;

@@ -77,7 +77,7 @@ pub enum NoVerdict {
 }
 
 impl NoVerdict {
-    /// Whether it is for the operator to mend, and no sender can bring it about.
+    /// Whether it is for the operator to correct, and no sender can bring it about.
     #[must_use]
     pub const fn is_of_this_host(&self) -> bool {
         match self {
@@ -151,7 +151,7 @@ where
             Err(NoVerdict::Request(RequestError::Cut)) if asking.is_empty => return,
             Err(error) => {
                 asking.drain().await;
-                tell(&error, asking.id.as_ref());
+                warn_of(&error, asking.id.as_ref());
                 error.line()
             }
         };
@@ -403,7 +403,7 @@ impl<'s, R: AsyncRead + Unpin> Asking<'s, R> {
     }
 }
 
-fn tell(error: &NoVerdict, id: Option<&MessageId>) {
+fn warn_of(error: &NoVerdict, id: Option<&MessageId>) {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     tracing::warn!(
         queue_id = id.map(MessageId::as_str),

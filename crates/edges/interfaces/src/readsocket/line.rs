@@ -53,7 +53,7 @@ pub fn failed(why: &str) -> String {
     line.0
 }
 
-/// The line of a request that could not be answered, where that is for the operator to mend, and so for all mail: we
+/// The line of a request that could not be answered, where that is for the operator to correct, and so for all mail: we
 /// are as good as not there. The word is the one that the ACL itself has for that.
 #[must_use]
 pub fn down(why: &str) -> String {
