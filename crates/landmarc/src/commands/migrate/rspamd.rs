@@ -19,20 +19,20 @@ Exit code: 0 when all was read, 2 when records wait since DNS did not answer abo
 when some were broken; each is told, and all others are imported; 66 when there is no such file, 69 \
 when Redis or the store does not answer, 78 for wrong settings, here or there.";
 
-/// MigrateRspamdArguments of `migrate rspamd`.
+/// Arguments of `migrate rspamd`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct MigrateRspamdArguments {
     #[command(flatten)]
     conf: conf::Conf,
-    #[command(flatten)]
-    records: records::Records,
     /// Read our settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    records: records::Records,
 }
 
 /// Does it.
