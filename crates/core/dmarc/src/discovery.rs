@@ -67,6 +67,16 @@ pub enum Discovery {
     Unanswered(LookupError),
 }
 
+impl Discovery {
+    /// The record that applies, and where it was found.
+    pub fn applied(&self) -> Option<&PolicyAt> {
+        match self {
+            Self::Applies(at) => Some(at),
+            Self::Absent | Self::Unanswered(_) => None,
+        }
+    }
+}
+
 /// A record that applies to an Author Domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyAt {

@@ -1,7 +1,6 @@
 //! What a message came to, for the interfaces that tell more than a milter can.
 
 use landmarc_auth::dkim::DkimOutcome;
-use landmarc_dmarc::discovery::Discovery;
 use landmarc_interfaces::{ActionWord, DkimFinding, Findings, Interface, Judged, SpfFinding};
 use landmarc_milter::{Response, Verdict};
 use landmarc_receiver::Judgement;
@@ -46,10 +45,7 @@ impl FilterSession {
 /// Of a message that was judged.
 pub(super) fn judged(judgement: &Judgement, queue_id: &str) -> Findings {
     let evaluation = judgement.evaluation();
-    let applied = evaluation.and_then(|evaluation| match &evaluation.discovery {
-        Discovery::Applies(at) => Some(at),
-        Discovery::Absent | Discovery::Unanswered(_) => None,
-    });
+    let applied = evaluation.and_then(|evaluation| evaluation.discovery.applied());
     let spf = &judgement.spf.mail_from;
     Findings {
         id: judgement.id.clone(),

@@ -1,7 +1,6 @@
 //! A judgement as JSON: the contract of `check --json`. Keys are never missing; what
 //! is absent is null.
 
-use landmarc_dmarc::discovery::Discovery;
 use landmarc_dmarc::evaluation::Evaluation;
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::DomainName;
@@ -50,7 +49,7 @@ pub fn object(judgement: &Judgement) -> Value {
         "questions": judgement.asked.len(),
         "rfc7489": judgement.rfc7489.as_ref().map(|other| json!({
             "result": other.result.as_str(),
-            "policy_domain": policy_domain(other),
+            "policy_domain": other.discovery.applied().map(|at| at.domain.as_str()),
         })),
     })
 }
@@ -122,10 +121,7 @@ fn dkim(signature: &landmarc_auth::dkim::DkimOutcome) -> Value {
 }
 
 fn dmarc(judgement: &Judgement, evaluation: Option<&Evaluation>) -> Value {
-    let applied = evaluation.and_then(|e| match &e.discovery {
-        Discovery::Applies(at) => Some(at),
-        Discovery::Absent | Discovery::Unanswered(_) => None,
-    });
+    let applied = evaluation.and_then(|e| e.discovery.applied());
     json!({
         "result": judgement.dmarc.as_str(),
         "policy_domain": applied.map(|at| at.domain.as_str()),
@@ -136,13 +132,6 @@ fn dmarc(judgement: &Judgement, evaluation: Option<&Evaluation>) -> Value {
         "dkim_aligned": evaluation.map(|e| e.dkim_aligned),
         "discovery_method": evaluation.map(|e| e.method.as_str()),
     })
-}
-
-fn policy_domain(evaluation: &Evaluation) -> Option<&str> {
-    match &evaluation.discovery {
-        Discovery::Applies(at) => Some(at.domain.as_str()),
-        Discovery::Absent | Discovery::Unanswered(_) => None,
-    }
 }
 
 /// The rule of the operator that decided.

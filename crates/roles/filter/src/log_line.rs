@@ -25,10 +25,7 @@ pub fn dkim_word(judgement: &Judgement) -> &'static str {
 /// Local-parts and subjects stay out (decision D37).
 pub fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration, interface: Interface) {
     let evaluation = judgement.evaluation();
-    let policy_domain = evaluation.and_then(|e| match &e.discovery {
-        landmarc_dmarc::discovery::Discovery::Applies(at) => Some(at.domain.as_str()),
-        _ => None,
-    });
+    let policy_domain = evaluation.and_then(|e| e.discovery.applied());
     let policy = evaluation
         .and_then(|e| e.policy)
         .map_or("-", |policy| policy.as_str());
@@ -40,7 +37,7 @@ pub fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration, interfa
         dkim = %dkim_word(judgement),
         arc = %judgement.arc.status,
         dmarc = %judgement.dmarc.as_str(),
-        policy_domain = %policy_domain.unwrap_or("-"),
+        policy_domain = %policy_domain.map_or("-", |at| at.domain.as_str()),
         policy = %policy,
         disposition = %judgement.action.disposition,
         r#override = %listed(judgement.action.overrides.iter().map(|reason| reason.kind().as_str())),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landmarc_auth::dkim::{DkimOutcome, DkimResult};
-use landmarc_dmarc::discovery::{Discovery, PolicyAt};
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation, discarded_records};
 use landmarc_dmarc::record::{AssessmentPolicy, PolicyRecord, Psd, ReportUri, Usability};
 use landmarc_mail::DomainName;
@@ -48,7 +47,9 @@ pub(super) fn judged(
         dkim: dkim_word(judgement).to_owned(),
         arc: judgement.arc.status.as_str().to_owned(),
         dmarc: judgement.dmarc.as_str().to_owned(),
-        policy_domain: evaluation.and_then(applied).map(|at| at.domain.to_string()),
+        policy_domain: evaluation
+            .and_then(|evaluation| evaluation.discovery.applied())
+            .map(|at| at.domain.to_string()),
         policy: evaluation
             .and_then(|evaluation| evaluation.policy)
             .map(|policy| policy.as_str().to_owned()),
@@ -99,19 +100,12 @@ fn blank(action: &str, cause: &str, moment: &RecordIds<'_>) -> Observation {
     }
 }
 
-fn applied(evaluation: &Evaluation) -> Option<&PolicyAt> {
-    match &evaluation.discovery {
-        Discovery::Applies(at) => Some(at),
-        Discovery::Absent | Discovery::Unanswered(_) => None,
-    }
-}
-
 /// The row of the aggregate report that a message counts in (RFC 9990 §3.1): of those that a
 /// policy was applied to. One that was put off is counted when it comes again.
 fn row(evaluation: &Evaluation, judgement: &Judgement, incidental: bool) -> Option<TallyRow> {
     let is_settled = !matches!(evaluation.result, DmarcResult::None | DmarcResult::PermError)
         && !matches!(judgement.action.smtp, SmtpAction::TempFail(_));
-    let at = applied(evaluation).filter(|_| is_settled)?;
+    let at = evaluation.discovery.applied().filter(|_| is_settled)?;
     Some(TallyRow {
         policy_domain: at.domain.to_string(),
         published: published(&at.record, evaluation),
