@@ -7,10 +7,9 @@ use std::sync::Arc;
 use landmarc_interfaces::readsocket::{EximService, spool::EximSpool};
 use landmarc_interfaces::{DriveLimits, http};
 use landmarc_net::{
-    AcceptLimits, AcceptLoop, Connection, Drained, ListenError, Listeners, SocketAddress, UnixAccess,
-    WhenFull,
+    AcceptLimits, AcceptLoop, Connection, Drained, ListenError, Listeners, SocketAddress, WhenFull,
 };
-use landmarc_runtime::account::{Account, AccountError, find_group};
+use landmarc_runtime::account::{Account, AccountError};
 use landmarc_runtime::check_secret::{SecretError, secret};
 use landmarc_runtime::current::Current;
 use landmarc_runtime::rules;
@@ -167,22 +166,7 @@ impl InterfaceError {
 }
 
 async fn bind(sockets: &Sockets<'_>, account: &Account) -> Result<Listeners, InterfaceError> {
-    // The spellings were checked when the settings were read.
-    let addresses: Vec<SocketAddress> = sockets
-        .listen
-        .iter()
-        .filter_map(|spelling| spelling.parse().ok())
-        .collect();
-    let group_id = match sockets.group {
-        Some(name) => Some(find_group(sockets.group_key, name)?.as_raw()),
-        None => account.group_id(),
-    };
-    let access = UnixAccess {
-        mode: sockets.mode.bits(),
-        user_id: account.user_id(),
-        group_id,
-    };
-    Listeners::bind(&addresses, &access)
+    Listeners::bind(&sockets.addresses(), &sockets.access(account)?)
         .await
         .map_err(|source| InterfaceError::Listen {
             key: sockets.listen_key,

@@ -1,9 +1,9 @@
 //! The sockets that the settings name: whether they can be, how many files they take, and who reaches them.
 
-use landmarc_net::SocketAddress;
+use landmarc_net::{SocketAddress, UnixAccess};
 use landmarc_settings::{FileMode, Mistake, Settings, WebAddress, key};
 
-use crate::account::find_group;
+use crate::account::{Account, AccountError, find_group};
 use crate::check_secret;
 
 /// The settings of the sockets of one interface.
@@ -51,6 +51,41 @@ impl<'a> Sockets<'a> {
             group_key: key!(exim.socket_group),
             connections: EXIM_CONNECTIONS,
         }
+    }
+
+    /// Those of the milter.
+    pub fn of_milter(settings: &'a Settings) -> Self {
+        let milter = &settings.milter;
+        Self {
+            listen: &milter.listen,
+            listen_key: key!(milter.listen),
+            mode: milter.socket_mode,
+            group: milter.socket_group.as_deref(),
+            group_key: key!(milter.socket_group),
+            connections: milter.max_sessions,
+        }
+    }
+
+    /// Where they are: the spellings were checked when the settings were read.
+    pub fn addresses(&self) -> Vec<SocketAddress> {
+        let parsed = self.listen.iter().map(|spelling| spelling.parse());
+        parsed.filter_map(Result::ok).collect()
+    }
+
+    /// Who may use those of files: the group that is named, or that of the service.
+    ///
+    /// # Errors
+    /// When there is no such group.
+    pub fn access(&self, account: &Account) -> Result<UnixAccess, AccountError> {
+        let group_id = match self.group {
+            Some(name) => Some(find_group(self.group_key, name)?.as_raw()),
+            None => account.group_id(),
+        };
+        Ok(UnixAccess {
+            mode: self.mode.bits(),
+            user_id: account.user_id(),
+            group_id,
+        })
     }
 
     /// File descriptors that they may take.

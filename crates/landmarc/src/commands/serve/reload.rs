@@ -16,7 +16,7 @@ use landmarc_runtime::logging;
 use landmarc_runtime::systemd;
 use landmarc_web::metrics::Metrics;
 
-/// The mistakes of a reload that are logged. Who mends them uses `config check`; the log is to show
+/// The mistakes of a reload that are logged. Operators use `config check`; the log is to show
 /// where to look, and a broken file shall not fill it.
 const MAX_MISTAKES_LOGGED: usize = 20;
 
@@ -35,11 +35,11 @@ impl Reload {
     /// Reloads at each of these signals.
     pub(super) async fn run(self, mut hangup: Signal, mut user1: Signal) {
         loop {
-            let told = tokio::select! {
-                told = hangup.recv() => told,
-                told = user1.recv() => told,
+            let signal = tokio::select! {
+                signal = hangup.recv() => signal,
+                signal = user1.recv() => signal,
             };
-            if told.is_none() {
+            if signal.is_none() {
                 break;
             }
             systemd::reloading();
@@ -70,7 +70,7 @@ fn reload(
         Ok((next, file)) => {
             level.set(&next.settings);
             let words = in_plain_words(&next.rules);
-            // The most important switch there is: whoever turns it shall see what it does.
+            // The most important switch there is: the operator who turns it sees what it does.
             if words != in_plain_words(&current.get().rules) {
                 words.iter().for_each(|line| tracing::info!("{line}"));
             }
@@ -146,16 +146,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mistake_of_a_file_is_told_in_one_line() {
+    fn what_is_no_mistake_of_a_file_takes_one_line() {
         let error = LoadError::Io {
             file: "f".to_owned(),
             source: std::io::ErrorKind::NotFound.into(),
         };
         let lines = why_not_reloaded(&error.into());
         assert_eq!(lines.len(), 1);
-        assert!(
-            lines[0].starts_with("not reloaded, the old settings stay: "),
-            "{lines:?}"
+        insta::assert_snapshot!(
+            lines[0],
+            @"not reloaded, the old settings stay: cannot read the settings file f: entity not found"
         );
     }
 }
