@@ -13,8 +13,9 @@ use landmarc_store::{
 use tokio::task::JoinHandle;
 
 use super::metrics::FleetMetrics;
+use super::store_handle::StoreHandle;
 use landmarc_net::LogLimit;
-use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::clock::{in_ms, now_ms};
 use landmarc_runtime::current::Current;
 use landmarc_runtime::stop::{Stopper, stop};
 
@@ -51,7 +52,7 @@ pub(super) fn start(
         current,
         store: Arc::new(CollectedStore {
             place,
-            collector: Mutex::default(),
+            collector: StoreHandle::default(),
             bound: Mutex::default(),
         }),
         metrics,
@@ -94,8 +95,7 @@ struct CollectionHandler {
 /// The store that all of it goes to.
 struct CollectedStore {
     place: StoreLocation,
-    /// None after trouble: the next one opens it anew.
-    collector: Mutex<Option<Collector>>,
+    collector: StoreHandle<Collector>,
     /// Whose the numbers of hosts are, and since when that is written down; at most [`MAX_OWNERS`].
     bound: Mutex<HashMap<HostId, (String, Instant)>>,
 }
@@ -243,9 +243,8 @@ impl CollectedStore {
             if leases.len() >= MAX_OWNERS && !leases.iter().any(|(name, _)| *name == lease) {
                 return Ok(Binding::TooMany);
             }
-            let for_ms = u64::try_from(BOUND.as_millis()).unwrap_or(u64::MAX);
             for name in names {
-                if outbox.lease(&lease, &name, for_ms, now_ms())?.is_some() {
+                if outbox.lease(&lease, &name, in_ms(BOUND), now_ms())?.is_some() {
                     store.note(host, name);
                     return Ok(Binding::Ours);
                 }
@@ -270,25 +269,13 @@ impl CollectedStore {
         }
     }
 
-    /// Does something with the store where waiting for the disk holds up nobody.
     async fn with<T: Send + 'static>(
-        self: &Arc<Self>,
+        &self,
         does: impl FnOnce(&mut Collector) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let store = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || {
-            let mut open = store.collector.lock().unwrap_or_else(PoisonError::into_inner);
-            let collector = match &mut *open {
-                Some(collector) => collector,
-                none => none.insert(Collector::open(&store.place, SERVICE_BUSY_TIMEOUT)?),
-            };
-            let done = does(collector);
-            if done.is_err() {
-                *open = None;
-            }
-            done
-        });
-        done.await.unwrap_or(Err(StoreError::Ended))
+        let place = self.place.clone();
+        let open = move || Collector::open(&place, SERVICE_BUSY_TIMEOUT);
+        self.collector.with(open, does).await
     }
 }
 
@@ -351,7 +338,7 @@ mod tests {
         let store = || {
             Arc::new(CollectedStore {
                 place: (&folder.join("landmarc.db")).into(),
-                collector: Mutex::default(),
+                collector: StoreHandle::default(),
                 bound: Mutex::default(),
             })
         };

@@ -15,7 +15,7 @@ use super::FleetError;
 use super::collecting;
 use super::metrics::FleetMetrics;
 use super::shipping::{self, Receiver, Sender};
-use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::clock::{in_ms, now_ms};
 use landmarc_runtime::current::Current;
 use landmarc_runtime::fleet_settings::{FleetMode, host, server};
 use landmarc_runtime::lease_owner::lease_owner;
@@ -195,7 +195,6 @@ fn expire(
     keep: landmarc_store::Retention,
 ) -> Result<Option<landmarc_store::ExpiredRecords>, StoreError> {
     let mut outbox = Outbox::open(server.clone(), COMMAND_BUSY_TIMEOUT)?;
-    let for_ms = u64::try_from(BETWEEN_EXPIRIES.as_millis()).unwrap_or(u64::MAX);
-    let lease = outbox.lease(EXPIRY, &lease_owner(), for_ms, now_ms())?;
+    let lease = outbox.lease(EXPIRY, &lease_owner(), in_ms(BETWEEN_EXPIRIES), now_ms())?;
     lease.map(|_| server.expire(&keep)).transpose()
 }

@@ -11,6 +11,7 @@ mod collecting;
 mod config;
 mod metrics;
 mod shipping;
+mod store_handle;
 
 use landmarc_push::PushError;
 use landmarc_settings::Settings;

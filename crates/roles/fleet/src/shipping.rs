@@ -4,7 +4,7 @@
 //! changes nothing, so that an answer which was lost costs a second look.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use landmarc_push::PushError;
@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::LEFT_MS;
 use super::metrics::FleetMetrics;
+use super::store_handle::StoreHandle;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::stop::{Stop, Stopper, stop};
@@ -70,10 +71,11 @@ pub(crate) fn start(
     let (stopper, stop) = stop();
     let state = ShippingTask {
         sender,
-        receiver: Arc::new(receiver),
+        receiver,
         recorder,
         metrics,
-        open: Arc::default(),
+        spool: StoreHandle::default(),
+        collector: StoreHandle::default(),
         last_beat: None,
         said_behind: None,
         reported: None,
@@ -120,20 +122,14 @@ impl ShippingError {
     }
 }
 
-/// What is open at both ends. After a failure it is opened anew.
-#[derive(Default)]
-struct OpenEnds {
-    spool: Option<Spool>,
-    collector: Option<Collector>,
-}
-
 struct ShippingTask {
     sender: Sender,
-    receiver: Arc<Receiver>,
+    receiver: Receiver,
     /// None any more when the service ends.
     recorder: Weak<Recorder>,
     metrics: Arc<FleetMetrics>,
-    open: Arc<Mutex<OpenEnds>>,
+    spool: StoreHandle<Spool>,
+    collector: StoreHandle<Collector>,
     last_beat: Option<Instant>,
     /// When it was said that more is to come.
     said_behind: Option<Instant>,
@@ -240,10 +236,10 @@ impl ShippingTask {
     }
 
     async fn give(&self, segment: &Segment) -> Result<Applied, ShippingError> {
-        match &*self.receiver {
-            Receiver::Database(_) => {
+        match &self.receiver {
+            Receiver::Database(place) => {
                 let segment = segment.clone();
-                let given = self.with_collector(move |collector| collector.apply(&segment, now_ms()));
+                let given = self.with_collector(place, move |collector| collector.apply(&segment, now_ms()));
                 Ok(given.await?)
             }
             Receiver::Push(client) => {
@@ -273,9 +269,9 @@ impl ShippingTask {
             // Where that is not known, something waits in memory.
             pending: status.messages.max(u64::from(caught_up_ms.is_none())),
         };
-        let known = match &*self.receiver {
-            Receiver::Database(_) => {
-                self.with_collector(move |collector| collector.beat(&beat, now_ms()))
+        let known = match &self.receiver {
+            Receiver::Database(place) => {
+                self.with_collector(place, move |collector| collector.beat(&beat, now_ms()))
                     .await?
             }
             Receiver::Push(client) => {
@@ -298,53 +294,23 @@ impl ShippingTask {
         Ok(())
     }
 
-    /// Does something with the spool where waiting for the disk holds up nobody.
     async fn with_spool<T: Send + 'static>(
         &self,
         does: impl FnOnce(&mut Spool) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (open, path, host) = (
-            Arc::clone(&self.open),
-            self.sender.database.clone(),
-            self.sender.host.clone(),
-        );
-        blocking(move || {
-            let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-            let spool = match &mut open.spool {
-                Some(spool) => spool,
-                none => none.insert(Spool::open(path, &host, SERVICE_BUSY_TIMEOUT)?),
-            };
-            let done = does(spool);
-            if done.is_err() {
-                open.spool = None;
-            }
-            done
-        })
-        .await
+        let (path, host) = (self.sender.database.clone(), self.sender.host.clone());
+        let open = move || Spool::open(path, &host, SERVICE_BUSY_TIMEOUT);
+        self.spool.with(open, does).await
     }
 
-    /// The same with the other end.
     async fn with_collector<T: Send + 'static>(
         &self,
+        place: &StoreLocation,
         does: impl FnOnce(&mut Collector) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (open, receiver) = (Arc::clone(&self.open), Arc::clone(&self.receiver));
-        blocking(move || {
-            let Receiver::Database(place) = &*receiver else {
-                return Err(StoreError::Ended);
-            };
-            let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-            let collector = match &mut open.collector {
-                Some(collector) => collector,
-                none => none.insert(Collector::open(place, SERVICE_BUSY_TIMEOUT)?),
-            };
-            let done = does(collector);
-            if done.is_err() {
-                open.collector = None;
-            }
-            done
-        })
-        .await
+        let place = place.clone();
+        let open = move || Collector::open(&place, SERVICE_BUSY_TIMEOUT);
+        self.collector.with(open, does).await
     }
 
     fn recovered(&mut self) {
@@ -379,11 +345,4 @@ fn beat_message(beat: &Heartbeat) -> landmarc_push::BeatMessage {
         caught_up_ms: beat.caught_up_ms,
         pending: beat.pending,
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    does: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let done = tokio::task::spawn_blocking(does).await;
-    done.unwrap_or(Err(StoreError::Ended))
 }

@@ -17,6 +17,7 @@ use super::addressees::{Addressees, ReportDns};
 use super::context::{ReportSetup, ReporterContext};
 use super::mail_draft::{Facts, MailDraft};
 use super::outcome::AttemptOutcome;
+use landmarc_runtime::clock::in_ms;
 use landmarc_runtime::panic::catch_panic;
 
 /// How long a destination that was verified when its report was made counts as verified. RFC 9990 §4
@@ -234,7 +235,7 @@ impl<D> Attempt<'_, D> {
             }
             Mark::Deferred(reason) => {
                 let wait = self.setup.settings.retry.wait(delivery.attempts, number.0);
-                let next_ms = now_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+                let next_ms = now_ms.saturating_add(in_ms(wait));
                 let marked = context
                     .outbox
                     .with(move |outbox| outbox.deferred(number, &owner, &reason, next_ms))
@@ -334,12 +335,11 @@ fn is_of_destination(failure: &DeliveryFailure) -> bool {
 
 /// When bounces suppress a destination, and for how long.
 pub fn strikes() -> Strikes {
-    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     Strikes {
         limit: STRIKES_BEFORE_SUPPRESSION,
-        forget_ms: ms(timing::BOUNCES_FORGOTTEN_AFTER),
-        suppress_ms: ms(timing::suppression(1)),
-        longest_ms: ms(timing::suppression(u32::MAX)),
+        forget_ms: in_ms(timing::BOUNCES_FORGOTTEN_AFTER),
+        suppress_ms: in_ms(timing::suppression(1)),
+        longest_ms: in_ms(timing::suppression(u32::MAX)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What time it is for a run: the system's, or one that was set.
 
-use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::clock::{in_ms, now_ms};
 use std::time::Instant;
 
 /// The present of a run. One that was set goes on from there, so that leases end and waits pass.
@@ -27,8 +27,7 @@ impl RunClock {
         let Some((ms, since)) = self.set else {
             return now_ms();
         };
-        let passed = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        ms.saturating_add(passed)
+        ms.saturating_add(in_ms(since.elapsed()))
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::clock::RunClock;
 use super::context::ReporterContext;
 use super::shared::SharedOutbox;
+use landmarc_runtime::clock::in_ms;
 use landmarc_runtime::time::date;
 
 /// For how long it is one's turn without another word: a host that dies holds up the day for no longer.
@@ -49,8 +50,8 @@ pub(super) async fn readiness<D>(
     let until_ms = day
         .next()
         .begins_ms()
-        .saturating_add(ms(settle))
-        .saturating_add(ms(wait));
+        .saturating_add(in_ms(settle))
+        .saturating_add(in_ms(wait));
     Ok(match behind.is_empty() {
         true => DayReadiness::Complete,
         false if now_ms < until_ms => DayReadiness::Waiting(behind),
@@ -157,12 +158,8 @@ async fn is_ours(
     clock: RunClock,
 ) -> Result<bool, StoreError> {
     let (name, owner) = (name.to_owned(), Arc::clone(owner));
-    let lease = outbox.with(move |outbox| outbox.lease(&name, &owner, ms(LEASE), clock.now_ms()));
+    let lease = outbox.with(move |outbox| outbox.lease(&name, &owner, in_ms(LEASE), clock.now_ms()));
     Ok(lease.await?.is_some())
-}
-
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::assemble::{Assembly, DayRequest, Settled, SettledSource, Settlement};
 use super::attempt::strikes;
 use super::context::ReporterContext;
 use super::settings::ReportSettings;
+use landmarc_runtime::clock::in_ms;
 use landmarc_runtime::lease_owner::is_gone;
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::time::date;
@@ -65,9 +66,8 @@ impl Limited {
 
 /// Of the days that have tallies, those that are over since long enough, and not too long ago.
 pub fn days_due(days: &[Day], now_ms: u64, settle: Duration) -> Vec<Day> {
-    let settle_ms = u64::try_from(settle.as_millis()).unwrap_or(u64::MAX);
     let today = Day::at(now_ms);
-    let is_closed = |day: &Day| day.next().begins_ms().saturating_add(settle_ms) <= now_ms;
+    let is_closed = |day: &Day| day.next().begins_ms().saturating_add(in_ms(settle)) <= now_ms;
     let is_recent = |day: &Day| *day >= today.back(MAX_DAYS_BACK);
     days.iter()
         .copied()

@@ -16,6 +16,7 @@ use super::attempt::Attempt;
 use super::context::{ReportSetup, ReporterContext};
 use super::hidden::without_local_parts;
 use super::outcome::AttemptOutcome;
+use landmarc_runtime::clock::in_ms;
 use landmarc_runtime::stop::Stop;
 
 /// Messages that are taken under lease at once, for each connection. A claim is a transaction, and
@@ -135,7 +136,7 @@ async fn let_go<D>(
     let owner = Arc::clone(&context.owner);
     let reason = relay.map(|why| format!("the relay takes no messages: {why}"));
     let now_ms = context.clock.now_ms();
-    let next_ms = now_ms.saturating_add(ms(orders.pause));
+    let next_ms = now_ms.saturating_add(in_ms(orders.pause));
     context
         .outbox
         .with(move |outbox| {
@@ -210,7 +211,7 @@ impl<D: ReportDns> Run<'_, D> {
     /// Whether its lease lasts for an attempt. If not, it is somebody's who claims it anew.
     fn has_time(&self, delivery: &Delivery) -> bool {
         let until_ms = delivery.lease.as_ref().map_or(0, |lease| lease.until_ms);
-        let attempt_ms = ms(self.setup.settings.attempt());
+        let attempt_ms = in_ms(self.setup.settings.attempt());
         self.context.clock.now_ms().saturating_add(attempt_ms) <= until_ms
     }
 
@@ -245,7 +246,7 @@ impl<D: ReportDns> Run<'_, D> {
         let claim = Claim {
             now_ms: self.context.clock.now_ms(),
             owner: self.context.owner.to_string(),
-            lease_ms: ms(self.setup.settings.attempt().saturating_mul(ATTEMPTS_OF_A_LEASE)),
+            lease_ms: in_ms(self.setup.settings.attempt().saturating_mul(ATTEMPTS_OF_A_LEASE)),
             limit: connections.saturating_mul(CLAIMED_A_CONNECTION),
             per_host: usize::try_from(left).unwrap_or(usize::MAX),
             hosts_left_out: full,
@@ -259,7 +260,7 @@ impl<D: ReportDns> Run<'_, D> {
             .await?;
         for delivery in &claims.suppressed {
             self.counts.suppressed += 1;
-            self.tell("suppressed");
+            self.count("suppressed");
             tracing::debug!(
                 report_id = delivery.report.report_id,
                 "a delivery was given up: its destination is suppressed"
@@ -298,14 +299,14 @@ impl<D: ReportDns> Run<'_, D> {
         match ended {
             Ok(ended) => {
                 self.counts.count(&ended);
-                self.tell(ended.word());
+                self.count(ended.word());
                 log(self.context, &delivery, &ended);
             }
             Err(error) => self.failed = Some(error),
         }
     }
 
-    fn tell(&self, outcome: &'static str) {
+    fn count(&self, outcome: &'static str) {
         if let Some(metrics) = &self.context.metrics {
             metrics.delivery(outcome);
         }
@@ -353,8 +354,4 @@ fn log<D>(context: &ReporterContext<D>, delivery: &Delivery, ended: &AttemptOutc
         outcome = ended.word(),
         "delivery"
     );
-}
-
-fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
