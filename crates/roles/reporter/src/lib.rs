@@ -1,9 +1,15 @@
-//! Tells domain owners what was seen of their mail: reports are made, sent, and forgotten in time.
+//! Reports to Domain Owners: made, sent, and expired in time.
 //!
-//! Three steps, each of which can be cut off at any moment and goes on where it was: *make* the reports
-//! of a closed day, *send* the messages that are due, let go of what is old. The service does them on the
+//! Knows three steps, each of which can be cut off at any moment and goes on where it was: *make* the reports
+//! of a closed day, *send* the messages that are due, *expire* what is old. The service does them on the
 //! clock; `landmarc outbox send` does them at once. They meet in the store alone, where leases see to it
 //! that each message is sent by one of them.
+//!
+//! Does not know how a report is written (`report`), how a message reaches a relay (`delivery`), or how mail is judged:
+//! all that a report says is in the store.
+//!
+//! Not implemented: other ways than mail, of which RFC 9990 defines none; corrections of a report that was sent, for no
+//! RFC has them.
 
 mod addressees;
 mod assemble;
@@ -19,6 +25,7 @@ mod hidden;
 mod mail_draft;
 mod mailer;
 mod metrics;
+mod new_report;
 mod outcome;
 mod pace;
 mod relay;

@@ -135,21 +135,13 @@ impl ReportSettings {
             destinations,
             messages,
         } = self.daily();
-        let key = limit_key(limit);
         let organization = organization(policy_domain, &self.suffixes);
-        match limit {
-            DailyLimit::Reports => {
-                format!("over the limit of {reports} policy domains of {organization} a day (report.{key})")
-            }
-            DailyLimit::Destinations => {
-                format!(
-                    "over the limit of {destinations} destinations of {organization} a day (report.{key})"
-                )
-            }
-            DailyLimit::Messages => {
-                format!("over the limit of {messages} messages of report mail a day (report.{key})")
-            }
-        }
+        let most = match limit {
+            DailyLimit::Reports => format!("{reports} policy domains of {organization}"),
+            DailyLimit::Destinations => format!("{destinations} destinations of {organization}"),
+            DailyLimit::Messages => format!("{messages} messages of report mail"),
+        };
+        format!("over the limit of {most} a day (report.{})", limit_key(limit))
     }
 
     /// How long a message may be under way in one attempt, at most: its time, the same again for the

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use landmarc_delivery::DeliveryFailure;
 use landmarc_intake::aggregate as intake;
+use landmarc_mail::DomainName;
 use landmarc_report::Address;
-use landmarc_report::aggregate::{ReportPart, halve, render};
-use landmarc_report::report_id::{ReportId, file_name};
-use landmarc_report::summary::{Portion, ReportSummary, TextFacts};
+use landmarc_report::aggregate::{RenderedPart, ReportPart, halve, render};
+use landmarc_report::report_id::ReportId;
+use landmarc_report::summary::{Portion, TextFacts};
 use landmarc_store::{Delivery, NewDelivery, NewReport, Report, StoreError};
 
 use super::attempt::{Attempt, Mark};
 use super::context::ReportSetup;
 use super::mail_draft::{Facts, MailDraft};
+use super::new_report::new_report;
 use super::outcome::AttemptOutcome;
 
 impl<D> Attempt<'_, D> {
@@ -67,52 +69,33 @@ fn half_of(
     to: &Address,
     now_ms: u64,
 ) -> Option<NewReport> {
-    let draft = MailDraft::from(whole);
-    let submitter = draft.submitter().ok()?;
-    let policy_domain = landmarc_mail::DomainName::parse(&whole.policy_domain).ok()?;
+    let submitter = MailDraft::from(whole).submitter().ok()?;
+    let policy_domain = DomainName::parse(&whole.policy_domain).ok()?;
+    let from = Address::parse(&whole.email).ok()?;
     let report_id = ReportId::parse(&half.report.metadata.report_id)?;
-    let (begin, end) = (whole.begin_s, whole.end_s);
-    let summary = ReportSummary::of(&half.report);
-    let stored = Facts::read(&whole.facts);
-    let facts = Facts {
-        text: summary.text(&TextFacts {
-            organization: &whole.organization,
-            from: &Address::parse(&whole.email).ok()?,
-            contact: setup.settings.reporter.contact.as_deref().unwrap_or_default(),
-            submitter: &submitter,
-            policy_domain: &policy_domain,
-            report_id: &report_id,
-            begin,
-            end,
-            portion: Portion::Half,
-            gaps: &stored.gaps,
-        }),
-        ..stored.clone()
+    let facts = Facts::read(&whole.facts);
+    let gaps = facts.gaps.clone();
+    let text = TextFacts {
+        organization: &whole.organization,
+        from: &from,
+        contact: setup.settings.reporter.contact.as_deref().unwrap_or_default(),
+        submitter: &submitter,
+        policy_domain: &policy_domain,
+        report_id: &report_id,
+        begin: whole.begin_s,
+        end: whole.end_s,
+        portion: Portion::Half,
+        gaps: &gaps,
     };
     // The form is that of the whole one only as long as the setting stays: either can be read.
     let rendered = render(&half.report, setup.settings.form).ok()?;
+    let part = RenderedPart::new(half, rendered);
     Some(NewReport {
-        kind: whole.kind,
-        report_id: report_id.to_string(),
-        policy_domain: whole.policy_domain.clone(),
-        day: whole.day,
-        begin_s: begin,
-        end_s: end,
-        configuration: whole.configuration.clone(),
-        part: half.number,
-        file_name: file_name(&submitter, &policy_domain, begin, end, &report_id),
-        submitter: whole.submitter.clone(),
-        email: whole.email.clone(),
-        organization: whole.organization.clone(),
-        facts: facts.to_json(),
-        date_ms: now_ms,
-        rows: u64::try_from(half.report.rows.len()).ok()?,
-        messages: summary.messages,
-        body: rendered.gzip,
         deliveries: vec![NewDelivery {
             destination: to.to_string(),
             message_id: report_id.message_id(&submitter, to),
             next_ms: now_ms,
         }],
+        ..new_report(part, &text, facts, whole.day, &whole.configuration, now_ms)
     })
 }

@@ -67,7 +67,7 @@ pub fn render_parts(
         };
         match rendered {
             Some(rendered) if !is_over(&rendered, limits) || !can_be_halved(&part) => {
-                done.push(rendered_part(&part, rendered));
+                done.push(RenderedPart::new(&part, rendered));
             }
             _ => {
                 let (first, second) = halves(part, submitter);
@@ -146,15 +146,19 @@ fn is_over(rendered: &Rendered, limits: &ReportLimits) -> bool {
     rendered.gzip.len() > limits.gzip_octets || rendered.xml_octets > limits.xml_octets
 }
 
-fn rendered_part(part: &ReportPart, rendered: Rendered) -> RenderedPart {
-    let rows = &part.report.rows;
-    RenderedPart {
-        number: part.number,
-        report_id: part.report.metadata.report_id.clone(),
-        rows: rows.len(),
-        messages: rows.iter().fold(0, |sum, row| sum.saturating_add(row.count)),
-        summary: ReportSummary::of(&part.report),
-        rendered,
+impl RenderedPart {
+    /// This part, as it was rendered.
+    #[must_use]
+    pub fn new(part: &ReportPart, rendered: Rendered) -> Self {
+        let rows = &part.report.rows;
+        Self {
+            number: part.number,
+            report_id: part.report.metadata.report_id.clone(),
+            rows: rows.len(),
+            messages: rows.iter().fold(0, |sum, row| sum.saturating_add(row.count)),
+            summary: ReportSummary::of(&part.report),
+            rendered,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use landmarc_report::Address;
 use landmarc_report::aggregate::{AggregateReport, Assembled, RenderedPart, assemble, render_parts};
 use landmarc_report::allotment::{Allotment, AllotmentCandidate, Allotments, DailyLimit};
 use landmarc_report::destination::plan;
-use landmarc_report::report_id::{ReportId, file_name};
+use landmarc_report::report_id::ReportId;
 use landmarc_report::summary::{Portion, TextFacts, gaps};
 use landmarc_store::{NewReport, OutboxFilter, Reader, ReportKind, StoreError, StoreLocation};
 use tokio::sync::mpsc;
@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use super::super::addressees::Addressees;
 use super::super::convert::day_of_domain;
 use super::super::mail_draft::Facts;
+use super::super::new_report::new_report;
 use super::super::settings::ReportSettings;
 use super::{A_BUG, DayRequest, Made, Reports, Settled, SettledSource, Settlement};
 
@@ -330,11 +331,14 @@ fn rendered(
     let configuration = report.metadata.report_id.clone();
     let period = report.metadata.period;
     let parts = render_parts(report, submitter, settings.form, &settings.limits)?;
-    let date_ms = request.clock.now_ms();
-    let of = parts.len();
-    let of_part = |(index, part): (usize, RenderedPart)| {
+    let (of, date_ms) = (parts.len(), request.clock.now_ms());
+    let of_part = |(number, part): (usize, RenderedPart)| {
+        let portion = match of {
+            1 => Portion::Whole,
+            _ => Portion::Part { number, of },
+        };
         let report_id = ReportId::parse(&part.report_id).ok_or(io::ErrorKind::InvalidData)?;
-        let text = part.summary.text(&TextFacts {
+        let text = TextFacts {
             organization: &settings.reporter.organization,
             from: &settings.email,
             contact: settings.reporter.contact.as_deref().unwrap_or_default(),
@@ -343,42 +347,23 @@ fn rendered(
             report_id: &report_id,
             begin: period.begin,
             end: period.end,
-            portion: match of {
-                1 => Portion::Whole,
-                _ => Portion::Part {
-                    number: index + 1,
-                    of,
-                },
-            },
+            portion,
             gaps,
-        });
+        };
         let facts = Facts {
-            text,
             gaps: gaps.to_owned(),
             ..Facts::default()
         };
-        Ok(NewReport {
-            kind: ReportKind::Aggregate,
-            file_name: file_name(submitter, policy_domain, period.begin, period.end, &report_id),
-            report_id: part.report_id,
-            policy_domain: policy_domain.to_string(),
-            day: request.day,
-            begin_s: period.begin,
-            end_s: period.end,
-            configuration: configuration.clone(),
-            part: part.number,
-            submitter: submitter.to_string(),
-            email: settings.email.to_string(),
-            organization: settings.reporter.organization.clone(),
-            facts: facts.to_json(),
+        Ok(new_report(
+            part,
+            &text,
+            facts,
+            request.day,
+            &configuration,
             date_ms,
-            rows: count(part.rows),
-            messages: part.messages,
-            body: part.rendered.gzip,
-            deliveries: Vec::new(),
-        })
+        ))
     };
-    parts.into_iter().enumerate().map(of_part).collect()
+    (1..).zip(parts).map(of_part).collect()
 }
 
 fn count(number: usize) -> u64 {
