@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_row_names_a_test_that_is_there_or_a_reason() {
         for (outcome, how) in [
-            ("done", "`doors::it_works`"),
+            ("done", "`interfaces::it_works`"),
             (
                 "better",
                 "faster: `it_works`, by `skip_it` and `dmarc.do_it_as_it_was_done`",

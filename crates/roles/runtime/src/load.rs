@@ -180,7 +180,7 @@ pub fn read_with(
     let exposed_web = exposed_web.map(|WebAddress(address)| {
         format!("{name}: web.listen: warning: {address} lets every host that reaches it read the metrics")
     });
-    let exposed_doors = sockets::exposed(&settings).into_iter().map(|(key, spelling)| {
+    let exposed_interfaces = sockets::exposed(&settings).into_iter().map(|(key, spelling)| {
         format!("{name}: {key}: warning: {spelling} lets every host that reaches it have messages judged")
     });
     let exposed_password = settings.rspamd.password_file.as_ref().and_then(|_| {
@@ -201,7 +201,7 @@ pub fn read_with(
             .map(|warning| warning.render(name))
             .chain(exposed)
             .chain(exposed_web)
-            .chain(exposed_doors)
+            .chain(exposed_interfaces)
             .chain(exposed_password)
             .chain(of_files)
             .chain(named.operator.warnings.iter().cloned())

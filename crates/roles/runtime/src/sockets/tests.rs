@@ -14,7 +14,7 @@ fn warnings(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_socket_is_there_twice_whatever_door_it_is_of() {
+fn no_socket_is_there_twice_whichever_interface_it_is_of() {
     let told = mistakes(
         "milter.listen = [\"inet:127.0.0.1:1\"]\n[check_api]\nlisten = [\"inet:1@127.0.0.1\", \"x\"]\n\
          [exim]\nlisten = [\"/run/x\", \"unix:/run/x\"]\n",
@@ -47,13 +47,13 @@ fn a_group_that_is_not_there_is_told_by_the_check() {
 }
 
 #[test]
-fn a_door_for_the_world_is_warned_about_unless_there_is_a_secret() {
+fn a_socket_for_the_world_is_warned_about_unless_there_is_a_secret() {
     let open = "check_api.listen = [\"inet:0.0.0.0:1\", \"inet:127.0.0.1:2\", \"/run/x\"]\n";
     assert_eq!(
         warnings(open),
         ["f: check_api.listen: warning: inet:0.0.0.0:1 lets every host that reaches it have messages judged"]
     );
-    let file = std::env::temp_dir().join(format!("landmarc-doors-{}", std::process::id()));
+    let file = std::env::temp_dir().join(format!("landmarc-sockets-{}", std::process::id()));
     std::fs::write(&file, "s3cret").unwrap();
     let of_owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(&file, of_owner).unwrap();
