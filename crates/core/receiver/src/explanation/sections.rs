@@ -113,7 +113,7 @@ pub(super) fn action(judgement: &Judgement) -> Section {
         SmtpAction::Quarantine(QuarantineBy::Header(name), _) => {
             format!("It is quarantined: delivered with the header field {name}.")
         }
-        SmtpAction::Reject(reply) | SmtpAction::TempFail(reply) => format!("The client is told: {reply}"),
+        SmtpAction::Reject(reply) | SmtpAction::TempFail(reply) => format!("The server replies: {reply}"),
     };
     if is_observed(judgement) {
         section.line("It is accepted, for this server only observes. In mode \"enforce\":");
