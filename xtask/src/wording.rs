@@ -53,12 +53,6 @@ const LEFT: &str = "\
     crates/edges/store/tests/it/segments.rs \
     crates/edges/store/tests/it/trouble.rs \
     crates/edges/store/tests/it/versions.rs \
-    crates/landmarc/src/commands/log.rs \
-    crates/landmarc/src/commands/serve/reload.rs \
-    crates/roles/filter/src/tests.rs \
-    crates/roles/reporter/src/tests.rs \
-    crates/roles/reporter/src/tests/limits.rs \
-    crates/roles/reporter/src/tests/misfortune.rs \
     crates/roles/runtime/src/load/hosts_file.rs \
     crates/roles/runtime/src/load/tests.rs";
 

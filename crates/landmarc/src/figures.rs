@@ -31,10 +31,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_told_in_the_largest_unit_that_fits() {
-        let told = [0, 1_023, 1_024, 1_536, (1 << 20) - 1, 1 << 20, 5 << 30, u64::MAX];
+    fn sizes_are_in_the_largest_unit_that_fits() {
+        let shown = [0, 1_023, 1_024, 1_536, (1 << 20) - 1, 1 << 20, 5 << 30, u64::MAX];
         assert_eq!(
-            told.map(size),
+            shown.map(size),
             [
                 "0 B",
                 "1023 B",
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn thousands_are_apart() {
-        let told = [0, 999, 1_000, 12_345, 1_234_567];
-        assert_eq!(told.map(grouped), ["0", "999", "1,000", "12,345", "1,234,567"]);
+        let shown = [0, 999, 1_000, 12_345, 1_234_567];
+        assert_eq!(shown.map(grouped), ["0", "999", "1,000", "12,345", "1,234,567"]);
     }
 }

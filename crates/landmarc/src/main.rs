@@ -1,7 +1,13 @@
 //! landmarc: DMARC, both sides of it, in one binary.
 //!
-//! The roles are composed here: the command line, the settings, signals and
-//! logs. Whatever decides is in the crates this one uses.
+//! Knows the command line, what each command prints, the exit codes, and how the service is composed of its roles and
+//! ends by a signal. A command parses its arguments, calls a role, and prints: rows by [`listing`] and [`table`], why it
+//! failed by [`failure`].
+//!
+//! Does not know how mail is judged, how reports are made or how records are kept: the crates that it uses decide that.
+//!
+//! Not implemented: a server of its own for commands. They read the store themselves, so that they work while the
+//! service does not run.
 
 mod answers;
 mod commands;

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn postfix_is_told_in_its_own_spelling() {
+    fn sockets_are_spelled_as_postfix_does() {
         let spell = |text: &str| for_postfix(&text.parse().unwrap());
         assert_eq!(spell("inet:8894@127.0.0.1"), "inet:127.0.0.1:8894");
         assert_eq!(spell("inet6:8894@::1"), "inet:[::1]:8894");

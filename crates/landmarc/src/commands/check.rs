@@ -20,7 +20,7 @@ Exit code: 0 when no message fails, 1 when one fails DMARC or cannot be evaluate
 did not answer, 64 for a wrong command line, 65 for a file that is no message, 78 for wrong \
 settings; the largest of those that apply.";
 
-/// CheckArguments of `check`.
+/// Arguments of `check`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct CheckArguments {

@@ -34,7 +34,7 @@ pub(crate) enum FilterCommand {
     OpenSmtpd(OpenSmtpdArguments),
 }
 
-/// OpenSmtpdArguments of `filter opensmtpd`.
+/// Arguments of `filter opensmtpd`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OpenSmtpdArguments {

@@ -1,7 +1,13 @@
-//! The path from the milter socket to the reply.
+//! The path of a message from the socket to the reply, and to its record.
 //!
-//! Decides nothing: it hands what the MTA says to `receiver` at the moments when
-//! something can be done with it, and what `receiver` says back to the MTA.
+//! Knows the steps of an SMTP session ([`FilterSession`]), what of a message is not judged ([`Skipped`]), and what
+//! follows a verdict: edits and reply, the observation, the log line, the metrics. It hands what the mail server says to
+//! `receiver` as soon as something can be done with it, and answers with what `receiver` decides.
+//!
+//! Does not know SPF, DKIM, DMARC or the operator's rules, and no protocol: the milter and the other interfaces drive
+//! the same sessions. Reports are made elsewhere: a message that one may be made of is offered to the reporter.
+//!
+//! Not implemented: a session that outlives its connection, for no mail server takes one up again.
 
 mod afterwards;
 mod answer;
@@ -405,8 +411,8 @@ impl FilterSession {
     /// Waits until a whole header section fits; one that has begun to be counted never
     /// waits again, so those inside can always finish.
     async fn wait_for_memory(&mut self, octets: usize) {
-        let patience = self.running.in_force.settings.milter.stall_timeout;
-        let permit = timeout(patience, self.common.memory.take(octets))
+        let stall_timeout = self.running.in_force.settings.milter.stall_timeout;
+        let permit = timeout(stall_timeout, self.common.memory.take(octets))
             .await
             .ok()
             .flatten();

@@ -229,7 +229,7 @@ impl Message {
         // A message without end of headers cannot be, but then it has no fields either.
         let head = self.head.take().unwrap_or_else(|| self.head_of(rules, queue_id));
         let spf = match head.upstream_spf() {
-            Some(told) => told.clone(),
+            Some(upstream) => upstream.clone(),
             None => {
                 self.start_spf(rules);
                 self.spf.take()?.outcome().await?

@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_id_the_story_stays_as_it_is() {
+    fn without_an_id_the_explanation_stays_as_it_is() {
         assert_eq!(without_id("an explanation", ""), "an explanation");
         assert_eq!(with_id("an explanation", "0123456789ab"), "an explanation");
     }

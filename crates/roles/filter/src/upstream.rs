@@ -1,4 +1,4 @@
-//! Whether the filters are there whose results we are told to take (decision D9).
+//! Whether the filters are there whose results the settings take (decision D9).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -44,12 +44,12 @@ mod tests {
     fn d9_silence_is_warned_of_once() {
         let silence = MissingUpstreamCounter::default();
         let warnings = (0..3 * MESSAGES_BEFORE_WARNING).map(|_| silence.is_worth_a_warning(false));
-        let told: Vec<u64> = (1..)
+        let warned: Vec<u64> = (1..)
             .zip(warnings)
-            .filter(|(_, told)| *told)
+            .filter(|(_, warned)| *warned)
             .map(|(at, _)| at)
             .collect();
-        assert_eq!(told, [MESSAGES_BEFORE_WARNING]);
+        assert_eq!(warned, [MESSAGES_BEFORE_WARNING]);
     }
 
     #[test]

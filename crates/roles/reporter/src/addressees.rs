@@ -107,17 +107,17 @@ impl Addressees {
 
     /// Why some get nothing, in one line.
     pub fn why_not(&self) -> String {
-        let told = self.refused.iter().take(MAX_REASONS);
-        let mut told: Vec<_> = told.map(|(uri, why)| format!("{uri}: {why}")).collect();
+        let reasons = self.refused.iter().take(MAX_REASONS);
+        let mut reasons: Vec<_> = reasons.map(|(uri, why)| format!("{uri}: {why}")).collect();
         if let Some(more) = self
             .refused
             .len()
             .checked_sub(MAX_REASONS)
             .filter(|more| *more > 0)
         {
-            told.push(format!("and {more} more"));
+            reasons.push(format!("and {more} more"));
         }
-        told.join("; ")
+        reasons.join("; ")
     }
 
     /// The hosts that nothing is known of, each once.

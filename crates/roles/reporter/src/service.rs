@@ -108,7 +108,7 @@ struct ReporterState {
 struct Open {
     outbox: Option<SharedOutbox>,
     /// Why it cannot be opened, as was told.
-    told: Option<String>,
+    logged: Option<String>,
     ready: Option<Ready>,
 }
 
@@ -155,7 +155,7 @@ impl ReporterState {
         }
         match self.make_ready(&mut open, &in_force).await {
             Ok(ready) => {
-                open.told = None;
+                open.logged = None;
                 open.ready = Some(ready.clone());
                 Some(ready)
             }
@@ -165,13 +165,13 @@ impl ReporterState {
             }
             Err(error) => {
                 let why = error_chain(&error);
-                if open.told.as_ref() != Some(&why) {
+                if open.logged.as_ref() != Some(&why) {
                     let consequence = match &open.ready {
                         Some(_) => "reports go on as before",
                         None => "nothing can be reported",
                     };
                     tracing::error!(remedy = error.remedy(), "{consequence}: {why}");
-                    open.told = Some(why);
+                    open.logged = Some(why);
                 }
                 // Decision D34: what cannot be put in force leaves the old in force.
                 open.ready.clone()
@@ -252,13 +252,13 @@ async fn make_by_the_clock(state: Arc<ReporterState>, stop: Stop) {
                     state.queued.notify_one();
                 }
             }
-            Err(error) => of_making.tell(&error, "reports are made later"),
+            Err(error) => of_making.log(&error, "reports are made later"),
         }
         if !stop.is_set() && expired.is_none_or(|last| last.elapsed() >= BETWEEN_EXPIRIES) {
             expired = Some(Instant::now());
             match expire(&context, setup.settings.keys.keep_days).await {
                 Ok(_) => of_expiry.passed(),
-                Err(error) => of_expiry.tell(&error, "old reports were not removed"),
+                Err(error) => of_expiry.log(&error, "old reports were not removed"),
             }
         }
     }
@@ -279,7 +279,7 @@ async fn send_by_the_clock(state: Arc<ReporterState>, stop: Stop) {
         };
         match send_due(&context, &setup, &mut relay, &stop).await {
             Ok(()) => trouble.passed(),
-            Err(error) => trouble.tell(&error, "report mail is sent later"),
+            Err(error) => trouble.log(&error, "report mail is sent later"),
         }
     }
 }
@@ -373,7 +373,7 @@ async fn send_due(
             ..Orders::default()
         };
         let sent = send(context, setup, &orders, stop, |_| {}).await?;
-        tell_of_run(&sent);
+        log_run(&sent);
         relay.tried(&sent, Instant::now());
     }
     let now_ms = context.clock.now_ms();
@@ -385,7 +385,7 @@ async fn send_due(
 }
 
 /// One line for each run that did something.
-fn tell_of_run(sent: &SendCounts) {
+fn log_run(sent: &SendCounts) {
     if sent.deliveries() > 0 {
         tracing::info!(
             delivered = sent.delivered,

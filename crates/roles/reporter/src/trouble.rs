@@ -8,7 +8,7 @@ pub(super) struct RepeatedError(Option<String>);
 
 impl RepeatedError {
     /// Tells of it, with what it setup and what can be done, unless it is what was told last.
-    pub(super) fn tell(&mut self, error: &StoreError, consequence: &str) {
+    pub(super) fn log(&mut self, error: &StoreError, consequence: &str) {
         if self.is_news(error.cause()) {
             tracing::warn!(remedy = error.remedy(), "{consequence}: {}", error.in_full());
         }

@@ -1,4 +1,4 @@
-//! The HTTP edge: what monitoring asks the service.
+//! The HTTP port: what monitoring asks the service.
 //!
 //! Three pages: `/metrics`, for Prometheus; `/healthz`, which says that the process serves; and
 //! `/readyz`, which says whether mail can be judged, with a line for each part. The numbers and the

@@ -28,7 +28,7 @@ Exit code: 0 when each key is published, 1 when one is not or there is none, 2 w
 /// Records at one name that are looked at: one is right.
 const MAX_RECORDS: usize = 10;
 
-/// DkimCheckArguments of `dkim check`.
+/// Arguments of `dkim check`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct DkimCheckArguments {
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_is_there_has_a_word_of_its_own() {
+    fn what_else_is_there_has_a_word_of_its_own() {
         for (texts, word, exit) in [
             (&[][..], "missing", Exit::Findings),
             (&["v=spf1 -all"], "missing", Exit::Findings),

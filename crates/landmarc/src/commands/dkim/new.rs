@@ -31,7 +31,7 @@ const PEM_LABEL: &str = "PRIVATE KEY";
 /// RFC 8301 §3.2: "Signers SHOULD use RSA keys of at least 2048 bits."
 const RSA_BITS: u16 = 2048;
 
-/// DkimNewArguments of `dkim new`.
+/// Arguments of `dkim new`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct DkimNewArguments {

@@ -18,7 +18,7 @@ use landmarc_runtime::error_chain::error_chain;
 const AFTER_HELP: &str = "\
 Exit code: 0, 64 for a wrong command line, 65 for a file that is no key to sign with.";
 
-/// DkimShowArguments of `dkim show`.
+/// Arguments of `dkim show`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct DkimShowArguments {

@@ -34,7 +34,7 @@ Exit code: 0 when all was understood, 65 when a message in the database is broke
 of Mail::DMARC, 66 when there is no such file, 69 when the database cannot be reached or the output not \
 written, 78 when a line of the settings is broken; then nothing is printed.";
 
-/// MigrateMailDmarcArguments of `migrate mail-dmarc`.
+/// Arguments of `migrate mail-dmarc`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct MigrateMailDmarcArguments {

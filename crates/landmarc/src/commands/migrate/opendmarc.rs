@@ -32,7 +32,7 @@ With --history or --database what was counted is imported instead, each message 
 it is read. Then it is 0 when all of it could be used, 65 when something was broken (the rest is \
 imported), 66 when there is no such file, 69 when a database or the store cannot be reached.";
 
-/// MigrateOpenDmarcArguments of `migrate opendmarc`.
+/// Arguments of `migrate opendmarc`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct MigrateOpenDmarcArguments {

@@ -71,13 +71,13 @@ fn in_words(summary: &ImportSummary, how: ImportMode, others: &[(&str, u64)]) ->
 }
 
 fn days(summary: &ImportSummary) -> String {
-    let told = |(day, count): (&landmarc_store::Day, &u64)| format!("{} {}", date(*day), grouped(*count));
+    let of_day = |(day, count): (&landmarc_store::Day, &u64)| format!("{} {}", date(*day), grouped(*count));
     let all = &summary.days;
     match (all.first_key_value(), all.last_key_value()) {
         (Some((first, _)), Some((last, _))) if all.len() > MAX_DAYS => {
             format!("{} days from {} to {}", all.len(), date(*first), date(*last))
         }
-        _ => all.iter().map(told).collect::<Vec<_>>().join(", "),
+        _ => all.iter().map(of_day).collect::<Vec<_>>().join(", "),
     }
 }
 

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn l2_the_log_tells_the_arguments_that_a_person_gave() {
+    fn l2_the_log_has_the_arguments_that_a_person_gave() {
         let arguments = ["-c", "/etc/o.conf", "-P", "/run/o.pid", "--detached"].map(OsString::from);
         let flags = Flags::try_parse_from(["opendmarc".into()].iter().chain(&arguments)).unwrap();
         assert_eq!(

@@ -50,9 +50,9 @@ fn in_words(summary: &ImportSummary, besides: &UncountedMessages) -> String {
         ("too old to be kept", messages.too_old),
     ];
     let all = known.iter().copied().chain(others(besides));
-    let told = all.filter(|(what, count)| *count > 0 || *what == "new");
-    let told: Vec<_> = told
+    let counts = all.filter(|(what, count)| *count > 0 || *what == "new");
+    let counts: Vec<_> = counts
         .map(|(what, count)| format!("{} {what}", grouped(count)))
         .collect();
-    format!("messages: {}", told.join(", "))
+    format!("messages: {}", counts.join(", "))
 }

@@ -27,7 +27,7 @@ Exit code: 0 also for such mail, 64 for a wrong command line, 65 for a file that
 version, 75 when the store cannot be read or written, so that the mail server tries again later, 78 \
 for wrong settings.";
 
-/// OutboxBounceArguments of `outbox bounce`.
+/// Arguments of `outbox bounce`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OutboxBounceArguments {

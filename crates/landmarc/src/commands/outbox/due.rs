@@ -34,7 +34,7 @@ Exit code: 0 when it was told, 2 when DNS did not answer about a destination, 64
 line, 65 for a file that is no store of this version, 69 when the store cannot be read, 78 for wrong \
 settings or without report.email.";
 
-/// OutboxDueArguments of `outbox due`.
+/// Arguments of `outbox due`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OutboxDueArguments {
@@ -65,12 +65,12 @@ const MADE_ELSEWHERE: &str =
 struct Row {
     day: Day,
     policy_domain: String,
-    outcome: Outcome,
+    outcome: DomainOutcome,
 }
 
 /// What a policy domain and day come to.
 #[derive(Clone, Debug, Default)]
-struct Outcome {
+struct DomainOutcome {
     state: State,
     rows: u64,
     messages: u64,
@@ -241,7 +241,7 @@ async fn rows_of_day(
     let mut assembly = Assembly::begin(place, SettledSource::Store, terms, request, setup.resolver()?);
     // Tallies may be gone before what was made of them is.
     let before = settled.domains.into_iter();
-    let mut outcomes: BTreeMap<String, Outcome> = before
+    let mut outcomes: BTreeMap<String, DomainOutcome> = before
         .map(|(policy_domain, settled)| (policy_domain, done(settled)))
         .collect();
     while let Some(found) = assembly.next().await {
@@ -253,7 +253,7 @@ async fn rows_of_day(
         };
         if let Some(outcome) = outcome {
             let (rows, messages) = (found.rows, found.messages);
-            let outcome = Outcome {
+            let outcome = DomainOutcome {
                 rows,
                 messages,
                 ..outcome
@@ -270,38 +270,38 @@ async fn rows_of_day(
 }
 
 /// A domain that is done with.
-fn done(settled: SettledDomain) -> Outcome {
+fn done(settled: SettledDomain) -> DomainOutcome {
     match settled {
         SettledDomain::Skipped(why) => without(why),
-        SettledDomain::Made(made) => Outcome {
+        SettledDomain::Made(made) => DomainOutcome {
             state: State::Made,
             rows: made.rows,
             messages: made.messages,
             reports: made.reports(),
             deliveries: made.deliveries,
             destinations: made.destinations.into_iter().collect(),
-            ..Outcome::default()
+            ..DomainOutcome::default()
         },
     }
 }
 
-fn without(why: String) -> Outcome {
-    Outcome {
+fn without(why: String) -> DomainOutcome {
+    DomainOutcome {
         state: State::Skipped,
         skipped: Some(why),
-        ..Outcome::default()
+        ..DomainOutcome::default()
     }
 }
 
 /// A domain that is not done with.
-fn open(reports: &[NewReport], addressees: &Addressees) -> Outcome {
-    Outcome {
+fn open(reports: &[NewReport], addressees: &Addressees) -> DomainOutcome {
+    DomainOutcome {
         reports: count(reports.len()),
         deliveries: reports.iter().map(|report| count(report.deliveries.len())).sum(),
         destinations: addressees.open.iter().map(ToString::to_string).collect(),
         unanswered: with_reasons(&addressees.unanswered),
         refused: with_reasons(&addressees.refused),
-        ..Outcome::default()
+        ..DomainOutcome::default()
     }
 }
 
@@ -354,7 +354,7 @@ fn as_table(rows: &[Row], width: Option<usize>) -> String {
 }
 
 /// Where it would go, and where not; or why there is no report.
-fn destinations(outcome: &Outcome) -> String {
+fn destinations(outcome: &DomainOutcome) -> String {
     if let Some(why) = &outcome.skipped {
         return format!("nobody: {why}");
     }
@@ -391,8 +391,8 @@ pub(super) fn warn_of_today(day: Day, now_ms: u64) {
 mod tests {
     use super::*;
 
-    fn due() -> Outcome {
-        Outcome {
+    fn due() -> DomainOutcome {
+        DomainOutcome {
             rows: 2,
             messages: 5,
             reports: 1,
@@ -400,11 +400,11 @@ mod tests {
             destinations: vec!["dmarc@example.com".to_owned()],
             unanswered: vec!["a@example.net: nobody answered".to_owned()],
             refused: vec!["mailto:b@example.org: not authorised".to_owned()],
-            ..Outcome::default()
+            ..DomainOutcome::default()
         }
     }
 
-    fn row(day: u32, policy_domain: &str, outcome: Outcome) -> Row {
+    fn row(day: u32, policy_domain: &str, outcome: DomainOutcome) -> Row {
         Row {
             day: Day(day),
             policy_domain: policy_domain.to_owned(),
@@ -413,7 +413,7 @@ mod tests {
     }
 
     fn all() -> [Row; 3] {
-        let made = Outcome {
+        let made = DomainOutcome {
             state: State::Made,
             ..due()
         };

@@ -20,7 +20,7 @@ use landmarc_runtime::clock::now_ms;
 /// Most deliveries of one answer: they are in memory together, at a kilobyte each.
 const MAX_DELIVERIES: u32 = 100_000;
 
-/// OutboxListArguments of `outbox list`.
+/// Arguments of `outbox list`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OutboxListArguments {

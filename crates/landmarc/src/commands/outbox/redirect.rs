@@ -16,7 +16,7 @@ use landmarc_reporter::address_of;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::to_the_second;
 
-/// OutboxRedirectArguments of `outbox redirect`.
+/// Arguments of `outbox redirect`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OutboxRedirectArguments {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_tells_where_reports_go_and_since_when() {
+    fn the_list_says_where_reports_go_and_since_when() {
         let one = Redirection {
             policy_domain: "example.com".to_owned(),
             rua: vec![

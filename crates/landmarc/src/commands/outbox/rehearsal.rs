@@ -93,7 +93,7 @@ pub(super) async fn run(setup: &OutboxSetup, orders: Orders, stop: Stop) -> Comm
     rehearsal.summary.was_stopped = rehearsal.stop.is_set();
     let exit = rehearsal.exit();
     if !orders.output.quiet || exit != Exit::Fine {
-        print(&rehearsal.told(orders.output.as_json))?;
+        print(&rehearsal.printed(orders.output.as_json))?;
     }
     Ok(exit)
 }
@@ -271,12 +271,12 @@ impl Rehearsal {
                 Some(self.count(&outcome))
             }
         };
-        self.told_of(key, destination, said);
+        self.note(key, destination, said);
         Ok(())
     }
 
     /// Notes a delivery, and what was said to it.
-    fn told_of(&mut self, key: &Key, destination: &str, said: Option<String>) {
+    fn note(&mut self, key: &Key, destination: &str, said: Option<String>) {
         let (day, policy_domain, report_id) = key;
         let line = format!("{} {policy_domain}: {report_id} to {destination}", date(*day));
         self.lines.push(match &said {
@@ -306,7 +306,7 @@ impl Rehearsal {
         outcome.failure().map(ToString::to_string).unwrap_or_default()
     }
 
-    fn told(&mut self, as_json: bool) -> String {
+    fn printed(&mut self, as_json: bool) -> String {
         if as_json {
             return format!("{}\n", self.object());
         }

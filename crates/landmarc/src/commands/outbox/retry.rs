@@ -25,7 +25,7 @@ const MAX_LOOKED_AT: usize = 1_000;
 /// Suppressed destinations that are told of, each in a line.
 const MAX_WARNINGS: usize = 5;
 
-/// OutboxRetryArguments of `outbox retry`.
+/// Arguments of `outbox retry`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 #[group(id = "which", required = true, multiple = true)]
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_cannot_be_sent_again_has_one_clear_cause() {
+    fn what_cannot_be_sent_again_has_one_clear_cause() {
         let filter = OutboxFilter {
             delivery: Some(DeliveryNumber(7)),
             ..OutboxFilter::default()
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn suppressed_destinations_are_told_with_how_to_lift_it() {
+    fn suppressed_destinations_are_printed_with_how_to_lift_it() {
         let one = |number: usize| Suppression {
             destination: format!("{number}@example.com"),
             reason: "550 5.1.1 unknown".to_owned(),
@@ -234,16 +234,16 @@ mod tests {
                 .map(|number| (one(number).destination, one(number)))
                 .collect()
         };
-        let told = warnings(&some(MAX_WARNINGS));
+        let lines = warnings(&some(MAX_WARNINGS));
         insta::assert_snapshot!(
-            told[0],
+            lines[0],
             @r#"landmarc: warning: 0@example.com is suppressed until 2026-06-02T00:00:00Z (550 5.1.1 unknown): deliveries to it will be given up again; "landmarc outbox suppress 0@example.com --remove" lifts that"#
         );
-        assert_eq!(told.len(), MAX_WARNINGS);
-        let told = warnings(&some(MAX_WARNINGS + 1));
+        assert_eq!(lines.len(), MAX_WARNINGS);
+        let lines = warnings(&some(MAX_WARNINGS + 1));
         assert!(
-            told.last().is_some_and(|line| line.contains("and 1 more")),
-            "{told:?}"
+            lines.last().is_some_and(|line| line.contains("and 1 more")),
+            "{lines:?}"
         );
     }
 

@@ -41,7 +41,7 @@ was stopped before the end (SIGINT, SIGTERM), 2 in a rehearsal when DNS did not 
 that is no store of this version, 69 when the store cannot be read or written, 78 for wrong settings \
 or without report.email.";
 
-/// OutboxSendArguments of `outbox send`.
+/// Arguments of `outbox send`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OutboxSendArguments {

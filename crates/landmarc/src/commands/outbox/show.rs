@@ -20,7 +20,7 @@ use landmarc_mail::text::visible;
 use landmarc_reporter::{self, Facts, MailDraft, ReportSettings, SECRET};
 use landmarc_runtime::time::{date, to_the_second};
 
-/// OutboxShowArguments of `outbox show`.
+/// Arguments of `outbox show`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OutboxShowArguments {
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_is_told_with_its_deliveries() {
+    fn a_report_is_printed_with_its_deliveries() {
         let base = Address::parse("bounces@r.example").unwrap();
         let return_path = ReturnPath::new(base, "+", &[7; 32]);
         insta::assert_snapshot!(in_words(&row().report, &[row()], Some(&return_path)), @r#"

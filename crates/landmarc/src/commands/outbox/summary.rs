@@ -66,13 +66,13 @@ impl Summary {
             (sent.suppressed, "suppressed"),
             (sent.split, "sent in parts"),
         ];
-        let told = all.iter().filter(|(number, _)| *number > 0);
-        let told: Vec<_> = told
+        let parts = all.iter().filter(|(number, _)| *number > 0);
+        let parts: Vec<_> = parts
             .map(|(number, what)| format!("{} {what}", grouped(*number)))
             .collect();
         let mut text = String::new();
-        if !told.is_empty() {
-            text.push_str(&format!("deliveries: {}\n", told.join(", ")));
+        if !parts.is_empty() {
+            text.push_str(&format!("deliveries: {}\n", parts.join(", ")));
         }
         if let Some(why) = &sent.why_given_up {
             text.push_str(&format!("the first that was given up: {}\n", visible(why)));
@@ -116,9 +116,9 @@ impl Summary {
 
 fn day_in_words(day: Day, made: &DayMade) -> String {
     let counts = &made.counts;
-    let mut told = Vec::new();
+    let mut parts = Vec::new();
     if counts.reports > 0 {
-        told.push(format!(
+        parts.push(format!(
             "{} about {}, {}",
             counted(counts.reports, "report"),
             counted(counts.messages, "message"),
@@ -127,25 +127,25 @@ fn day_in_words(day: Day, made: &DayMade) -> String {
     }
     if counts.skipped > 0 {
         let get = if counts.skipped == 1 { "gets" } else { "get" };
-        told.push(format!(
+        parts.push(format!(
             "{} {get} no report (landmarc outbox due --day {} tells why)",
             counted(counts.skipped, "domain"),
             date(day)
         ));
     }
     if made.limited.all() > 0 {
-        told.push(format!(
+        parts.push(format!(
             "limits of report mail ([report] in the settings) keep mail about {} back",
             counted(made.limited.all(), "domain")
         ));
     }
     if made.before > 0 {
-        told.push(format!("{} done with before", counted(made.before, "domain")));
+        parts.push(format!("{} done with before", counted(made.before, "domain")));
     }
-    if told.is_empty() {
-        told.push("nothing to report".to_owned());
+    if parts.is_empty() {
+        parts.push("nothing to report".to_owned());
     }
-    format!("{}: {}\n", date(day), told.join("; "))
+    format!("{}: {}\n", date(day), parts.join("; "))
 }
 
 fn deliveries(sent: &SendCounts) -> Value {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_what_was_made_and_what_became_of_deliveries() {
+    fn the_summary_says_what_was_made_and_what_became_of_deliveries() {
         let sent = SendCounts {
             delivered: 1,
             deferred: 1,
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_reason_is_told_where_somebody_should_look() {
+    fn the_first_reason_is_printed_where_somebody_should_look() {
         let sent = SendCounts {
             given_up: 2,
             why_given_up: Some("RCPT: 550 5.1.1 no such user".to_owned()),

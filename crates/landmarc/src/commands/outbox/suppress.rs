@@ -20,7 +20,7 @@ const DAY_MS: u64 = 24 * 3600 * 1_000;
 /// Why somebody is suppressed whose operator gave no reason.
 const BY_HAND: &str = "by hand";
 
-/// OutboxSuppressArguments of `outbox suppress`.
+/// Arguments of `outbox suppress`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OutboxSuppressArguments {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_tells_who_said_so_and_until_when() {
+    fn the_list_says_who_said_so_and_until_when() {
         let by_hand = Suppression {
             destination: "@example.net".to_owned(),
             reason: "asked by phone".to_owned(),

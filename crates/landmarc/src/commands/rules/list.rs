@@ -26,7 +26,7 @@ whether or not it changed what was done; where the database cannot be read they 
 that once decided, and about nothing for 90 days, is told of on standard error.\n\n\
 Exit code: 0, also when there are no rules; 78 for wrong settings or rules.";
 
-/// RulesListArguments of `rules list`.
+/// Arguments of `rules list`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct RulesListArguments {

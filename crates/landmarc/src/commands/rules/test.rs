@@ -23,9 +23,9 @@ command line, 65 for a file that is no message, 78 for wrong settings or rules; 
 those that apply.";
 
 /// Recipients and signatures that are told; the rest is counted.
-const TOLD: usize = 5;
+const MAX_LISTED: usize = 5;
 
-/// RulesTestArguments of `rules test`.
+/// Arguments of `rules test`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct RulesTestArguments {
@@ -208,12 +208,12 @@ impl<'a> Trial<'a> {
 
 /// The first few, and how many more there are.
 fn listed(items: &[impl ToString]) -> String {
-    let told: Vec<_> = items.iter().take(TOLD).map(ToString::to_string).collect();
-    let more = match items.len().saturating_sub(TOLD) {
+    let listed: Vec<_> = items.iter().take(MAX_LISTED).map(ToString::to_string).collect();
+    let more = match items.len().saturating_sub(MAX_LISTED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!("{}{more}", told.join(", "))
+    format!("{}{more}", listed.join(", "))
 }
 
 fn done(action: &Action) -> String {
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn long_lists_are_cut_where_nobody_reads_on() {
         assert_eq!(listed(&["a"]), "a");
-        assert_eq!(listed(&["a"; TOLD]), "a, a, a, a, a");
-        assert_eq!(listed(&["a"; TOLD + 2]), "a, a, a, a, a and 2 more");
+        assert_eq!(listed(&["a"; MAX_LISTED]), "a, a, a, a, a");
+        assert_eq!(listed(&["a"; MAX_LISTED + 2]), "a, a, a, a, a and 2 more");
     }
 }

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn each_host_is_told_with_how_far_behind_it_is() {
+    fn each_host_is_printed_with_how_far_behind_it_is() {
         let gone = HostStatus {
             seen_ms: JUNE - 86_400_000,
             missing: 3,

@@ -20,7 +20,7 @@ use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::fleet_settings::host;
 use landmarc_runtime::visible::visible_path;
 
-/// StoreImportArguments of `store import`.
+/// Arguments of `store import`.
 #[derive(Debug, Args)]
 pub(crate) struct StoreImportArguments {
     /// Files that `landmarc spool export` wrote; - for standard input

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_is_told_in_figures_that_people_read() {
+    fn the_state_is_printed_in_figures_that_people_read() {
         let settings = of("[store]\ntally_days = 30\nmax_size = \"64MiB\"\n");
         insta::assert_snapshot!(status_text(&some(), Some(&settings)), @r#"
         path            /var/lib/landmarc/landmarc.db

@@ -19,12 +19,12 @@ const REPORTING: &str =
 const FAILURES: &str = "report.email = \"dmarc@ours.example\"\nreport.failure.enabled = true\n";
 
 /// A service that resolves.
-struct Desk {
+struct ReportingFixture {
     fixture: Fixture,
     _dns: DnsServer,
 }
 
-impl Desk {
+impl ReportingFixture {
     fn new(name: &str, settings: &str) -> Self {
         let dns = DnsServer::start(landmarc_dns::zone_file::parse(ZONES).unwrap());
         let directory =
@@ -34,8 +34,8 @@ impl Desk {
     }
 
     /// Takes a message, and waits until it is written down.
-    async fn take(&self, letter: &Letter<'_>) {
-        letter.deliver(&self.fixture.filter).await;
+    async fn take(&self, message: &ReportTestMessage<'_>) {
+        message.deliver(&self.fixture.filter).await;
         settled(&self.fixture.filter).await;
     }
 
@@ -58,28 +58,28 @@ impl Desk {
 }
 
 /// A service that offers, and what it offers to.
-fn with_failure_reports(name: &str, settings: &str) -> (Desk, Candidates) {
-    let desk = Desk::new(name, settings);
+fn with_failure_reports(name: &str, settings: &str) -> (ReportingFixture, Candidates) {
+    let reporting = ReportingFixture::new(name, settings);
     let (offers, candidates) = failure_reports::channel();
-    assert!(desk.fixture.filter.common.offers.set(offers).is_ok());
-    (desk, candidates)
+    assert!(reporting.fixture.filter.common.offers.set(offers).is_ok());
+    (reporting, candidates)
 }
 
 #[derive(Clone, Copy)]
-struct Letter<'a> {
+struct ReportTestMessage<'a> {
     mail_from: &'a str,
     rcpt_to: &'a [&'a str],
     fields: &'a [(&'a str, &'a str)],
 }
 
 /// Forged, for one who reads mail.
-const FORGED: Letter<'static> = Letter {
+const FORGED: ReportTestMessage<'static> = ReportTestMessage {
     mail_from: "<boss@example.com>",
     rcpt_to: &["<reader@ours.example>"],
     fields: &[("From", " boss@example.com"), ("To", " reader@ours.example")],
 };
 
-impl Letter<'_> {
+impl ReportTestMessage<'_> {
     async fn deliver(&self, filter: &Filter) {
         let mut session = filter.connect(&Peer::Unix);
         let client = ConnectInfo {
@@ -117,9 +117,13 @@ async fn d18_mail_to_our_report_addresses_alone_is_report_traffic() {
         ),
         ("other", &["<dmarc@ours.example>", "<reader@ours.example>"], false),
     ] {
-        let desk = Desk::new(&format!("to-{name}"), REPORTING);
-        desk.take(&Letter { rcpt_to, ..FORGED }).await;
-        assert_eq!(desk.rows(), [("example.com".to_owned(), incidental)], "{name}");
+        let reporting = ReportingFixture::new(&format!("to-{name}"), REPORTING);
+        reporting.take(&ReportTestMessage { rcpt_to, ..FORGED }).await;
+        assert_eq!(
+            reporting.rows(),
+            [("example.com".to_owned(), incidental)],
+            "{name}"
+        );
     }
 }
 
@@ -140,25 +144,26 @@ async fn d18_a_report_is_report_traffic_where_its_domain_stands_behind_it() {
         ("aggregate-forged", SUBJECT, "example.com", false),
         ("feedback", FEEDBACK, "good.example", true),
         ("feedback-forged", FEEDBACK, "example.com", false),
-        ("letter", ("Subject", " hello"), "good.example", false),
+        ("message", ("Subject", " hello"), "good.example", false),
     ] {
-        let desk = Desk::new(name, "");
+        let reporting = ReportingFixture::new(name, "");
         let (author, mail_from) = (format!(" a@{domain}"), format!("<a@{domain}>"));
         let fields = [("From", author.as_str()), field];
-        desk.take(&Letter {
-            mail_from: &mail_from,
-            fields: &fields,
-            ..FORGED
-        })
-        .await;
-        assert_eq!(desk.rows(), [(domain.to_owned(), incidental)], "{name}");
+        reporting
+            .take(&ReportTestMessage {
+                mail_from: &mail_from,
+                fields: &fields,
+                ..FORGED
+            })
+            .await;
+        assert_eq!(reporting.rows(), [(domain.to_owned(), incidental)], "{name}");
     }
 }
 
 #[tokio::test]
 async fn d20_a_failing_message_is_offered_with_its_header_and_without_its_body() {
-    let (desk, mut candidates) = with_failure_reports("offered", FAILURES);
-    desk.take(&FORGED).await;
+    let (reporting, mut candidates) = with_failure_reports("offered", FAILURES);
+    reporting.take(&FORGED).await;
     let FailureCandidate { facts, wanted } = candidates.try_recv().unwrap();
     assert_eq!(wanted.uris, ["mailto:f@example.com"]);
     assert!(wanted.requested.dmarc);
@@ -170,10 +175,10 @@ async fn d20_a_failing_message_is_offered_with_its_header_and_without_its_body()
     assert_eq!(facts.moment.recipients, [b"reader@ours.example".to_vec()]);
     assert!(!facts.header.is_cut && !facts.moment.is_to_us);
     assert!(candidates.try_recv().is_err());
-    let told = printed(&desk.fixture.filter);
+    let page = printed(&reporting.fixture.filter);
     assert!(
-        told.contains("landmarc_failure_candidates_total{outcome=\"taken\"} 1\n"),
-        "{told}"
+        page.contains("landmarc_failure_candidates_total{outcome=\"taken\"} 1\n"),
+        "{page}"
     );
 }
 
@@ -183,13 +188,13 @@ async fn d20_what_must_not_be_reported_is_not_offered() {
     let automatic = [FORGED.fields[0], ("Auto-Submitted", " auto-replied")];
     let feedback = [FORGED.fields[0], FEEDBACK];
     let good = [("From", " a@good.example")];
-    for (name, settings, letter) in [
+    for (name, settings, message) in [
         ("off", REPORTING, FORGED),
         ("nobody", "report.failure.enabled = true\n", FORGED),
         (
             "l26",
             FAILURES,
-            Letter {
+            ReportTestMessage {
                 fields: &feedback,
                 ..FORGED
             },
@@ -197,7 +202,7 @@ async fn d20_what_must_not_be_reported_is_not_offered() {
         (
             "l27-null",
             FAILURES,
-            Letter {
+            ReportTestMessage {
                 mail_from: "<>",
                 ..FORGED
             },
@@ -205,7 +210,7 @@ async fn d20_what_must_not_be_reported_is_not_offered() {
         (
             "l27-auto",
             FAILURES,
-            Letter {
+            ReportTestMessage {
                 fields: &automatic,
                 ..FORGED
             },
@@ -213,7 +218,7 @@ async fn d20_what_must_not_be_reported_is_not_offered() {
         (
             "l28",
             FAILURES,
-            Letter {
+            ReportTestMessage {
                 rcpt_to: to_us,
                 ..FORGED
             },
@@ -221,34 +226,34 @@ async fn d20_what_must_not_be_reported_is_not_offered() {
         (
             "l04",
             FAILURES,
-            Letter {
+            ReportTestMessage {
                 mail_from: "<a@good.example>",
                 fields: &good,
                 ..FORGED
             },
         ),
     ] {
-        let (desk, mut candidates) = with_failure_reports(name, settings);
-        desk.take(&letter).await;
+        let (reporting, mut candidates) = with_failure_reports(name, settings);
+        reporting.take(&message).await;
         assert!(candidates.try_recv().is_err(), "{name}");
     }
 }
 
 #[tokio::test]
 async fn d20_mail_never_waits_for_the_reporter() {
-    let (desk, candidates) = with_failure_reports("full", FAILURES);
-    let filter = &desk.fixture.filter;
+    let (reporting, candidates) = with_failure_reports("full", FAILURES);
+    let filter = &reporting.fixture.filter;
     for _ in 0..=MAX_WAITING {
         FORGED.deliver(filter).await;
     }
     assert_eq!(candidates.len(), MAX_WAITING);
     drop(candidates);
     FORGED.deliver(filter).await;
-    let told = printed(filter);
+    let page = printed(filter);
     for line in [
         format!("landmarc_failure_candidates_total{{outcome=\"taken\"}} {MAX_WAITING}\n"),
         "landmarc_failure_candidates_total{outcome=\"dropped\"} 2\n".to_owned(),
     ] {
-        assert!(told.contains(&line), "{told}");
+        assert!(page.contains(&line), "{page}");
     }
 }

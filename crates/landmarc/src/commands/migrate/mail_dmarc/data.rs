@@ -21,7 +21,7 @@ use landmarc_source::mysql::MysqlError;
 use landmarc_source::sqlite::SqliteError;
 
 /// Broken messages that are told one by one; the others are counted.
-const MAX_TOLD: u64 = 100;
+const MAX_PRINTED: u64 = 100;
 
 /// What was counted, and where it goes.
 #[derive(Debug, Args)]
@@ -155,7 +155,7 @@ impl Intake<'_> {
 
     fn note_broken(&mut self, broken: &BrokenRecord) {
         self.broken += 1;
-        if self.broken <= MAX_TOLD {
+        if self.broken <= MAX_PRINTED {
             note!("landmarc: {broken}\n  {}", broken.remedy());
         }
     }

@@ -148,9 +148,9 @@ fn print_troubles(reading: &RspamdReading) {
     for unread in &reading.unread {
         note!("landmarc: {unread}\n  {}", unread.remedy());
     }
-    let untold = reading.broken.saturating_sub(reading.unread.len() as u64);
-    if untold > 0 {
-        note!("landmarc: and {untold} more");
+    let more = reading.broken.saturating_sub(reading.unread.len() as u64);
+    if more > 0 {
+        note!("landmarc: and {more} more");
     }
     for error in &reading.missing {
         note!("landmarc: {}\n  {}", error_chain(error), error.remedy());

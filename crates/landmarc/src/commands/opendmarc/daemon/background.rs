@@ -15,7 +15,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long the service may take to open its sockets and its database.
-const PATIENCE: Duration = Duration::from_secs(90);
+const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// How often it is looked whether it has ended instead.
 const LOOK: Duration = Duration::from_millis(100);
 /// Room for what it says of itself (sd_notify(3)): `READY=1` and a few words.
@@ -44,7 +44,7 @@ fn try_start(arguments: &[OsString]) -> io::Result<Exit> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
-    let told = child.stderr.take().map(|stderr| {
+    let printing = child.stderr.take().map(|stderr| {
         std::thread::spawn(move || {
             BufReader::new(stderr)
                 .lines()
@@ -55,7 +55,7 @@ fn try_start(arguments: &[OsString]) -> io::Result<Exit> {
     let ended = wait(&mut child, &notices)?;
     if let Some(status) = ended {
         // All that it said is to be read first.
-        let _ = told.map(std::thread::JoinHandle::join);
+        let _ = printing.map(std::thread::JoinHandle::join);
         return Ok(exit_of(status));
     }
     Ok(Exit::Fine)
@@ -77,11 +77,11 @@ fn wait(child: &mut Child, notices: &UnixDatagram) -> io::Result<Option<ExitStat
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > START_TIMEOUT {
             child.kill()?;
             return Err(io::Error::other(format!(
                 "it was not ready after {} s",
-                PATIENCE.as_secs()
+                START_TIMEOUT.as_secs()
             )));
         }
     }

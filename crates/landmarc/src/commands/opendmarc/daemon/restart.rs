@@ -48,12 +48,12 @@ async fn watch(arguments: &[OsString], restarts: &mut Restarts) -> io::Result<Ex
     let mut signals = Signals::new()?;
     let began = Instant::now();
     loop {
-        let (status, was_told_to_stop) = serve_once(arguments, &mut signals).await?;
+        let (status, is_to_stop) = serve_once(arguments, &mut signals).await?;
         let how = match status.signal() {
             Some(signal) => format!("terminated with signal {signal}"),
             None => format!("exited with status {}", status.code().unwrap_or_default()),
         };
-        if was_told_to_stop || is_meant(status) {
+        if is_to_stop || is_meant(status) {
             return Ok(exit_of(status));
         }
         if let Err(too_often) = restarts.allow(began.elapsed()) {
@@ -124,22 +124,22 @@ fn is_meant(status: ExitStatus) -> bool {
 /// One run of the service, which is told what we are told; and whether that was to stop.
 async fn serve_once(arguments: &[OsString], signals: &mut Signals) -> io::Result<(ExitStatus, bool)> {
     let mut child = again(arguments, "--supervised")?.spawn()?;
-    let mut was_told_to_stop = false;
+    let mut is_to_stop = false;
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok((status, was_told_to_stop));
+            return Ok((status, is_to_stop));
         }
-        if let Some(told) = signals.next().await {
-            was_told_to_stop |= matches!(told, Signal::SIGTERM | Signal::SIGINT);
-            pass_on(&child, told);
+        if let Some(signal) = signals.next().await {
+            is_to_stop |= matches!(signal, Signal::SIGTERM | Signal::SIGINT);
+            pass_on(&child, signal);
         }
     }
 }
 
-fn pass_on(child: &Child, told: Signal) {
+fn pass_on(child: &Child, signal: Signal) {
     if let Ok(number) = i32::try_from(child.id()) {
         // One that has just ended needs to be told nothing.
-        let _ = kill(Pid::from_raw(number), told);
+        let _ = kill(Pid::from_raw(number), signal);
     }
 }
 

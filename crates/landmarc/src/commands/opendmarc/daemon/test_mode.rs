@@ -183,11 +183,10 @@ impl TestMode {
             true => "(stdin)".to_owned(),
             false => file.display().to_string(),
         };
-        let octets =
-            read_message(file).map_err(|error| fail(Exit::Unavailable, &format!("{name}: {error}")))?;
+        let octets = read_message(file).map_err(|error| failure!(Exit::Unavailable, "{name}: {error}"))?;
         self.step(Some(&name), "mlfi_envfrom()", MilterStatus::Continue);
         let fields = field_lines(&octets)
-            .map_err(|line| fail(Exit::BadInput, &format!("{name}: line {line}: header malformed")))?;
+            .map_err(|line| failure!(Exit::BadInput, "{name}: line {line}: header malformed"))?;
         for line in fields {
             self.step(
                 Some(&format!("{name}: line {line}")),
@@ -198,7 +197,7 @@ impl TestMode {
         let response = self
             .judge(&octets)
             .await
-            .map_err(|error| fail(Exit::BadInput, &format!("{name}: {error}")))?;
+            .map_err(|error| failure!(Exit::BadInput, "{name}: {error}"))?;
         print(&in_old_words(&response))?;
         self.step(Some(&name), "mlfi_eom()", status_of(&response.verdict));
         Ok(())
@@ -228,17 +227,12 @@ impl TestMode {
 
     /// Once to hear of what is not as usual, twice to hear of every step.
     fn step(&self, place: Option<&str>, step: &str, status: MilterStatus) {
-        let is_told = self.verbose > 1 || (self.verbose == 1 && status != MilterStatus::Continue);
-        if is_told {
+        let is_printed = self.verbose > 1 || (self.verbose == 1 && status != MilterStatus::Continue);
+        if is_printed {
             let place = place.map_or_else(String::new, |place| format!("{place}: "));
             note!("opendmarc: {place}{step} returned {}", status.as_str());
         }
     }
-}
-
-fn fail(exit: Exit, message: &str) -> Exit {
-    note!("opendmarc: {message}");
-    exit
 }
 
 fn read_message(file: &Path) -> io::Result<Vec<u8>> {
