@@ -183,3 +183,36 @@ fn one_address_each(rows: &mut [Placed], network: impl Fn(IpAddr) -> IpAddr) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_names_what_its_rows_say_less_of() {
+        let steps = Fold::ALL.map(|fold| format!("{fold:?}: {}", fold.in_words()));
+        insta::assert_snapshot!(steps.join("\n"), @"
+        FirstSignature: one DKIM result each
+        AlignedSignature: no DKIM result but an aligned one
+        MailFromOrganization: no DKIM result but an aligned one, MAIL FROM by its Organizational Domain
+        NoMailFrom: no DKIM result but an aligned one, no MAIL FROM
+        NoComments: no DKIM result but an aligned one, no MAIL FROM, reasons without comments
+        PolicyDomain: no DKIM result but an aligned one, no MAIL FROM, reasons without comments, the policy domain as header_from
+        Network: no DKIM result but an aligned one, no MAIL FROM, reasons without comments, the policy domain as header_from, the lowest address of a network (IPv4 /24, IPv6 /48) for all of it
+        WiderNetwork: no DKIM result but an aligned one, no MAIL FROM, reasons without comments, the policy domain as header_from, the lowest address of a network (IPv4 /16, IPv6 /32) for all of it
+        WidestNetwork: no DKIM result but an aligned one, no MAIL FROM, reasons without comments, the policy domain as header_from, the lowest address of a network (IPv4 /8, IPv6 /16) for all of it
+        ");
+    }
+
+    #[test]
+    fn each_step_for_networks_makes_them_wider() {
+        let steps = [Fold::Network, Fold::WiderNetwork, Fold::WidestNetwork];
+        for (address, networks) in [
+            ("198.51.100.9", ["198.51.100.0", "198.51.0.0", "198.0.0.0"]),
+            ("2001:db8:1:2::9", ["2001:db8:1::", "2001:db8::", "2001::"]),
+        ] {
+            let found = steps.map(|step| step.network(address.parse().unwrap()).to_string());
+            assert_eq!(found, networks);
+        }
+    }
+}

@@ -228,9 +228,14 @@ mod tests {
             " friends: joe@x.example;",
             " \"joe\"@x.example",
             "\"<\" <joe@x.example>,\r\n",
+            " \"a \\\", b\" <joe@x.example>",
+            " \"a \\\\\" <joe@x.example>, <>",
+            " <joe@x.example>; <>, <>",
         ] {
             assert_eq!(read(value), one, "{value}");
         }
+        // Outside quotes a backslash is no escape.
+        assert_eq!(read(" a\\, joe@x.example"), (one.0, false));
         assert_eq!(read(" \"j \\\" e\"@x.example").0, ["j \" e at x.example"]);
         assert_eq!(read("a@x.example, B <b@y.example>; <>").0.len(), 2);
         assert_eq!(read("undisclosed-recipients:;"), (vec![], true));
@@ -245,6 +250,9 @@ mod tests {
             "joe@[192.0.2.1]",
             "<joe@x y>",
             "\"joe",
+            "\"\"@x.example",
+            "<joe@x.example",
+            "<@relay.example>",
         ] {
             assert_eq!(read(value), (vec![], false), "{value}");
         }
@@ -259,11 +267,42 @@ mod tests {
     }
 
     #[test]
+    fn comments_are_taken_out() {
+        for (value, outside) in [
+            ("a (b (c) d) e", "a  e"),
+            ("a (\\) b) c", "a  c"),
+            ("a \\(b) c", "a \\(b) c"),
+            ("\"(\" a (b)", "\"(\" a "),
+            ("\"\\\" (\" a", "\"\\\" (\" a"),
+            ("(\") a (b)", " a "),
+            ("a) b (c", "a) b "),
+        ] {
+            let found = without_comments(value.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&found), outside, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_local_part_is_looked_for_to_its_limit() {
+        let longest = "x".repeat(MAX_PART_OCTETS);
+        for (quote, before, found) in [
+            ("", "", MAX_PART_OCTETS),
+            ("", "x", MAX_PART_OCTETS),
+            ("\"", "", MAX_PART_OCTETS - 1),
+        ] {
+            let mut given = Vec::new();
+            let value = format!("{before}{longest}{quote}@y");
+            local_parts(value.as_bytes(), |local_part| given.push(local_part.len()));
+            assert_eq!(given, [found], "{quote}{before}");
+        }
+    }
+
+    #[test]
     fn local_parts_are_found_everywhere() {
         let mut found = Vec::new();
-        let value = b" for <a.b+c@x>; i=joe@y, \"d e\"@z (f@)@ \xfcx@q";
+        let value = b" for <a.b+c@x>; i=joe@y, \"d e\"@z (f@)@ \x80x@q";
         local_parts(value, |local_part| found.push(local_part.to_vec()));
-        let expected: [&[u8]; 7] = [b"a.b+c", b"i=joe", b"joe", b"d e", b"f", b"", b"\xfcx"];
+        let expected: [&[u8]; 7] = [b"a.b+c", b"i=joe", b"joe", b"d e", b"f", b"", b"\x80x"];
         assert_eq!(found, expected);
         found.clear();
         local_parts(b"b-1+j-d=x.example@y", |local_part| {

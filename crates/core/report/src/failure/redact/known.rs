@@ -136,6 +136,14 @@ mod tests {
     }
 
     #[test]
+    fn a_local_part_longer_than_any_can_be_is_not_remembered() {
+        let longest = "x".repeat(MAX_LOCAL_PART_OCTETS);
+        assert_eq!(hidden(&known(&[&longest]), &longest), "<320>");
+        let longer = format!("{longest}x");
+        assert_eq!(hidden(&known(&[&longer]), &longer), longer);
+    }
+
+    #[test]
     fn domains_are_shown_whole_to_a_limit() {
         let name = |text: &str| DomainName::parse(text).unwrap();
         let mut known = KnownAddresses::default();

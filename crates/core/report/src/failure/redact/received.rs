@@ -174,3 +174,64 @@ fn pieces(text: &str) -> Vec<Piece> {
     flush(&mut piece, if depth == 0 { Piece::Word } else { Piece::Comment });
     pieces
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_read_as_words_and_comments() {
+        let word = |text: &str| Piece::Word(text.to_owned());
+        let comment = |text: &str| Piece::Comment(text.to_owned());
+        for (text, found) in [
+            ("", vec![]),
+            (" a\r\n\tb ", vec![word("a"), word("b")]),
+            ("a(b c)d", vec![word("a"), comment("b c"), word("d")]),
+            ("(a (b) c) d", vec![comment("a  b  c"), word("d")]),
+            ("(a ((b)) c) d", vec![comment("a   b   c"), word("d")]),
+            ("a () b", vec![word("a"), word("b")]),
+            ("a) b", vec![word("a)"), word("b")]),
+            ("a (b (c) d", vec![word("a"), comment("b  c  d")]),
+        ] {
+            assert_eq!(pieces(text), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_are_shown_and_nothing_else() {
+        for (text, shown) in [
+            ("Mon, 01 Jun 2026 00:00:00 +0000", true),
+            ("1 JUN 2026 00:00:00.123 -0000 utc", true),
+            ("2026-06-01", true),
+            ("123456789012", true),
+            ("1234567890123", false),
+            ("", false),
+            ("Mon,, 01", false),
+            ("Monday", false),
+            ("01 fred", false),
+            ("01/06", false),
+        ] {
+            assert_eq!(shown_date(text), if shown { text } else { REDACTED }, "{text}");
+        }
+        assert_eq!(shown_date(" 01  Jun (of Fred) "), "01 Jun");
+    }
+
+    #[test]
+    fn addresses_are_found_in_every_form() {
+        for (word, address) in [
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("[192.0.2.1]", Some("192.0.2.1")),
+            ("[192.0.2.1]:25", Some("192.0.2.1")),
+            ("192.0.2.1:25", Some("192.0.2.1")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("[IPv6:2001:db8::1]", Some("2001:db8::1")),
+            ("ipv6:2001:db8::1", Some("2001:db8::1")),
+            ("[IPv4:192.0.2.1]", None),
+            ("mx.example", None),
+            ("", None),
+        ] {
+            let found = ip_address(word).map(|address| address.to_string());
+            assert_eq!(found.as_deref(), address, "{word}");
+        }
+    }
+}

@@ -281,6 +281,27 @@ fn the_block_ends_at_a_field_that_does_not_fit() {
     );
 }
 
+#[test]
+fn the_block_is_whole_at_its_limit_and_ends_a_field_earlier_past_it() {
+    let as_is = Redactor::new(Profile::None, KEY);
+    // With its name and line end, a field has 512 octets.
+    let fields = |last: usize| {
+        let mut values = vec!["x".repeat(508); MAX_BLOCK_OCTETS / 512 - 1];
+        values.push("x".repeat(last));
+        let fields = values
+            .iter()
+            .map(|value| HeaderField::new(*b"A", value.as_bytes()));
+        HeaderCopy {
+            fields: fields.collect(),
+            ..HeaderCopy::default()
+        }
+    };
+    let exact = as_is.header_block(&fields(508), &[]);
+    assert_eq!((exact.text.len(), exact.is_cut), (MAX_BLOCK_OCTETS, false));
+    let past = as_is.header_block(&fields(509), &[]);
+    assert_eq!((past.text.len(), past.is_cut), (MAX_BLOCK_OCTETS - 512, true));
+}
+
 /// Whether all of a value is shown that has so many of the same octets between two texts.
 fn is_shown(name: &str, before: &str, octets: usize, after: &str) -> bool {
     let value = format!("{before}{}{after}", "7".repeat(octets));
@@ -330,6 +351,121 @@ fn lists_are_shown_to_their_limits() {
         field("Date", "Mon, 1 Jun 2026 00:00:00 +0000 GMT GMT"),
         "Date: [redacted]"
     );
+}
+
+#[test]
+fn received_fields_show_hosts_protocols_ids_and_the_client() {
+    for (value, shown) in [
+        ("from localhost by mail", "from localhost by [redacted]"),
+        (
+            "from mx.a.example (dsl.b.example [192.0.2.1] x) by mx.example",
+            "from mx.a.example (dsl.b.example [192.0.2.1]) by mx.example",
+        ),
+        (
+            "from mx.a.example ([192.0.2.1]) by mx.example",
+            "from mx.a.example ([192.0.2.1]) by mx.example",
+        ),
+        ("from mx.a.example (dsl.b.example)", "from mx.a.example"),
+        ("by mx.example (dsl.b.example [192.0.2.1])", "by mx.example"),
+        ("from by", "from [redacted]"),
+        ("via mx.example by", "[redacted]"),
+        ("with esmtpsa id 1-b_c.d/e", "with ESMTPSA id 1-b_c.d/e"),
+        ("id a+b", "id [redacted]"),
+        ("for nobody", "for [redacted]"),
+        ("by mx.example; ", "by mx.example"),
+        (
+            "by mx.example; 1 Jun 2026 00:00:00 -0000",
+            "by mx.example; 1 Jun 2026 00:00:00 -0000",
+        ),
+    ] {
+        assert_eq!(field("Received", value), format!("Received: {shown}"), "{value}");
+    }
+}
+
+#[test]
+fn tags_and_results_show_what_has_the_form_they_have() {
+    for (name, value, shown) in [
+        ("DKIM-Signature", "i=@X.example", "i=@x.example"),
+        ("DKIM-Signature", "i=x.example", "i=[redacted]"),
+        ("DKIM-Signature", "h=from:to!", "h=[redacted]"),
+        ("DKIM-Signature", "b=Zm9*", "b=[redacted]"),
+        ("DKIM-Signature", "bh=a+b/c=", "bh=a+b/c="),
+        ("DKIM-Signature", "d=x y.example; l=7", "d=xy.example; l=7"),
+        ("DKIM-Signature", "q=dns/txt; a=!", "a=[redacted]; q=dns/txt"),
+        (
+            "ARC-Authentication-Results",
+            "i=7; mx.example; arc=pass",
+            "i=7; mx.example; arc=pass",
+        ),
+        ("Authentication-Results", "mail; none", "[redacted]"),
+        (
+            "Authentication-Results",
+            "mx.example; spf=pass smtp.remote-ip=192.0.2.1 smtp.helo=mx.a.example",
+            "mx.example; spf=pass smtp.remote-ip=192.0.2.1 smtp.helo=mx.a.example",
+        ),
+        (
+            "Authentication-Results",
+            "mx.example; dkim=pass header.i=@X.example header.a=rsa-sha256 header.b=\"a b\"",
+            "mx.example; dkim=pass header.i=@x.example header.a=rsa-sha256",
+        ),
+        (
+            "Authentication-Results",
+            "mx.example; odd=pass; spf=odd",
+            "mx.example; spf=[redacted]",
+        ),
+        ("Received-SPF", "Pass", "pass"),
+        (
+            "Received-SPF",
+            "SoftFail client-ip=\"2001:db8::1\";",
+            "softfail client-ip=2001:db8::1",
+        ),
+    ] {
+        assert_eq!(field(name, value), format!("{name}: {shown}"), "{value}");
+    }
+    for (octets, is_there) in [(255, true), (256, false)] {
+        let value = format!("mx.example; dkim=pass header.b={}", "7".repeat(octets));
+        let shown = field("Authentication-Results", &value);
+        assert_eq!(shown.contains("header.b="), is_there, "{octets}");
+    }
+}
+
+#[test]
+fn fields_of_lists_and_types_show_what_has_their_form() {
+    let hashed_fred = hashed().token(b"fred");
+    let path = format!("<{hashed_fred}@x.example>");
+    let list = format!("<{hashed_fred}>");
+    let mailto = format!("<mailto:{hashed_fred}@x.example>");
+    for (name, value, shown) in [
+        ("Return-Path", "<fred@x.example>", path.as_str()),
+        ("Return-Path", "fred", "[redacted]"),
+        ("List-Id", "<fred>", &list),
+        ("List-Id", "fred.x.example", "[redacted]"),
+        (
+            "List-Help",
+            "(<a:b>) <mailto:fred@x.example?subject=help>",
+            &mailto,
+        ),
+        ("List-Help", "<mailto:fr%65d@x.example>", "<[redacted]>"),
+        (
+            "List-Help",
+            "<http://x.example?fred>",
+            "<hxxp://x.example/[redacted]>",
+        ),
+        (
+            "List-Help",
+            "<https://x.example#fred>",
+            "<hxxps://x.example/[redacted]>",
+        ),
+        ("List-Help", "<https:x.example>", "<[redacted]>"),
+        ("Content-Type", "Text/X-a+b._c (fred)", "text/x-a+b._c"),
+        ("Content-Type", "text/", "[redacted]"),
+        ("Content-Type", "/plain", "[redacted]"),
+        ("Content-Type", "te!xt/plain", "[redacted]"),
+        ("Content-Type", "text/pl@in", "[redacted]"),
+        ("Content-Disposition", "Inline; fred", "inline"),
+    ] {
+        assert_eq!(field(name, value), format!("{name}: {shown}"), "{value}");
+    }
 }
 
 /// Names of all kinds of fields, and some of none.

@@ -176,6 +176,22 @@ mod tests {
         assert_eq!(decoded(long.as_bytes()), long);
         assert_eq!(decoded(format!("{long}x").as_bytes()), long);
         assert_eq!(decoded(b""), "");
+        // What stands past the limit is not looked at.
+        let blanks = " ".repeat(8_191);
+        assert_eq!(decoded(format!("{blanks}ab").as_bytes()), "a");
+    }
+
+    #[test]
+    fn long_words_are_cut_into_pieces_of_64() {
+        let piece = "x".repeat(64);
+        for (text, pieces) in [
+            (String::new(), String::new()),
+            (piece.clone(), piece.clone()),
+            (format!("{piece}y"), format!("{piece} y")),
+            (piece.repeat(2) + "y", format!("{piece} {piece} y")),
+        ] {
+            assert_eq!(in_pieces(&text), pieces);
+        }
     }
 
     #[test]
