@@ -80,11 +80,7 @@ impl Scanner<'_> {
         let is_foreign =
             attributes.declares_namespace() || !(prefix.is_empty() || prefix == self.root.prefix);
         let found = kind.child(local).filter(|_| !is_foreign);
-        let is_part = || {
-            FEEDBACK
-                .child(local)
-                .filter(|_| !is_foreign && self.open.len() > 1)
-        };
+        let is_part = || FEEDBACK.child(local).filter(|_| !is_foreign);
         let Some((number, child, fit)) = found.or_else(is_part) else {
             self.skip(kind, name, local, is_foreign);
             return Ok(None);
