@@ -412,6 +412,21 @@ fn mails_are_read_to_their_limits() {
 }
 
 #[test]
+fn reports_are_found_in_forwarded_messages_to_a_depth() {
+    let forwarded = |times: u32| {
+        (0..times).fold(arf(GOOD), |mail, level| {
+            format!(
+                "Content-Type: multipart/mixed; boundary=w{level}\n\n\
+                 --w{level}\nContent-Type: message/rfc822\n\n{mail}\n--w{level}--\n"
+            )
+        })
+    };
+    let found = |times| read(forwarded(times).as_bytes()).map(|(report, _)| report.feedback_type);
+    assert_eq!(found(3), Ok(Some("auth-failure".to_owned())));
+    assert_eq!(found(4), Err(NotAFailureReport::NoReport));
+}
+
+#[test]
 fn a_mail_without_a_report_is_refused() {
     assert_eq!(read(b""), Err(NotAFailureReport::NoMail));
     assert_eq!(read(b"Subject: x\n\nhello\n"), Err(NotAFailureReport::NoReport));

@@ -211,6 +211,20 @@ fn a_message_returned_whole_is_known_by_its_message_id() {
 }
 
 #[test]
+fn a_returned_header_section_is_known_by_its_type() {
+    for (kind, is_returned) in [
+        ("Text/RFC822-Headers", true),
+        ("message/global-headers", true),
+        ("text/plain", false),
+        ("text/global-headers", false),
+        ("message/rfc822-headers", false),
+    ] {
+        let mail = notification(FAILED).replace("text/rfc822-headers", kind);
+        assert_eq!(bounce(&mail).message_id.is_some(), is_returned, "{kind}");
+    }
+}
+
+#[test]
 fn a_notification_inside_another_container_is_one() {
     let mail =
         notification(FAILED).replace("multipart/report; report-type=delivery-status", "multipart/mixed");
@@ -301,6 +315,29 @@ fn bounces_in_words_fail_the_delivery_whose_token_came_back() {
         "No mailbox here.",
     );
     assert_eq!(bounce(&other).diagnostic, "No mailbox here.");
+}
+
+#[test]
+fn the_line_with_a_code_of_a_refusal_is_the_diagnostic() {
+    for (line, has_code) in [
+        ("it said 550 no", true),
+        ("it said (421)", true),
+        ("it said <450>.", true),
+        ("it said 5.1.1", true),
+        ("it said 250", false),
+        ("it said 650", false),
+        ("it said 55", false),
+        ("it said 5500", false),
+        ("it said 5x0", false),
+        ("it said a550", false),
+    ] {
+        let mail = words(
+            "From: mailer-daemon@mx.example.com",
+            &format!("\n First line.\n{line}"),
+        );
+        let expected = if has_code { line } else { "First line." };
+        assert_eq!(bounce(&mail).diagnostic, expected);
+    }
 }
 
 #[test]

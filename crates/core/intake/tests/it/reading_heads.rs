@@ -1,6 +1,7 @@
 //! The vectors about metadata and policy: RR27 to RR30, RR32, RR34 to RR37.
 
 use landmarc_intake::aggregate::ReportRefused;
+use landmarc_report::aggregate::Registered;
 
 use crate::reading_common::{Document, RECORD, kinds, words};
 
@@ -84,6 +85,54 @@ fn rr32_an_empty_sp_is_absent() {
         };
         assert_eq!(document.found().0.report.policy.subdomain_policy, None);
     }
+}
+
+#[test]
+fn each_tag_of_a_policy_has_its_own_element() {
+    let policy = |elements: &str| {
+        let document = Document {
+            policy: format!("<domain>example.com</domain>{elements}"),
+            ..Document::default()
+        };
+        let (reading, deviations) = document.found();
+        (reading.report.policy, deviations)
+    };
+    for (testing, expected) in [
+        ("y", Some(true)),
+        ("Y", Some(true)),
+        ("n", Some(false)),
+        ("", None),
+    ] {
+        let (read, deviations) = policy(&format!("<p>none</p><testing>{testing}</testing>"));
+        assert_eq!((read.testing, deviations), (expected, Vec::new()), "{testing}");
+    }
+    let (read, deviations) = policy("<p>none</p><testing>t</testing>");
+    assert_eq!(read.testing, None);
+    assert_eq!(deviations, ["unknown_word policy_published/testing"]);
+    let (read, deviations) = policy(
+        "<discovery_method>treewalk</discovery_method><p>none</p><sp>quarantine</sp><np>reject</np>\
+         <adkim>s</adkim><aspf>r</aspf><fo>1:d</fo><testing>n</testing>",
+    );
+    assert_eq!(deviations, [""; 0]);
+    let words = [
+        read.discovery_method.map(|method| method.word().to_owned()),
+        Some(read.policy.to_string()),
+        read.subdomain_policy.map(|word| word.to_string()),
+        read.nonexistent_policy.map(|word| word.to_string()),
+        read.dkim_mode.map(|word| word.to_string()),
+        read.spf_mode.map(|word| word.to_string()),
+        read.failure_options,
+    ];
+    let words = words.map(Option::unwrap_or_default);
+    assert_eq!(
+        words,
+        ["treewalk", "none", "quarantine", "reject", "s", "r", "1:d"]
+    );
+    let (read, deviations) = policy("<p>none</p><pct>x</pct>");
+    assert_eq!(
+        (read.percent, deviations),
+        (None, vec!["number policy_published/pct".to_owned()])
+    );
 }
 
 #[test]
