@@ -301,3 +301,51 @@ choices! {
         None = "none",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::TextValue;
+
+    #[test]
+    fn what_is_not_given_follows_from_the_address_of_reports() {
+        let email: MailAddress = TextValue::parse("dmarc@mail.example.com").unwrap();
+        let names = |report: &ReportTable| {
+            [
+                report.submitter().map(ToString::to_string),
+                report.signing_domain().map(ToString::to_string),
+                report.organization_name().map(str::to_owned),
+                report.bounces().map(ToString::to_string),
+            ]
+            .map(Option::unwrap_or_default)
+        };
+        let given = ReportTable {
+            email: Some(email.clone()),
+            domain: Some(DomainName::parse("mx.example.com").unwrap()),
+            dkim_domain: Some(DomainName::parse("example.com").unwrap()),
+            organization: Some("Example Corp".to_owned()),
+            return_path: Some(TextValue::parse("bounces@example.com").unwrap()),
+            ..ReportTable::default()
+        };
+        assert_eq!(
+            names(&given),
+            [
+                "mx.example.com",
+                "example.com",
+                "Example Corp",
+                "bounces@example.com"
+            ]
+        );
+        let only_email = ReportTable {
+            email: Some(email),
+            ..ReportTable::default()
+        };
+        let domain = "mail.example.com";
+        assert_eq!(
+            names(&only_email),
+            [domain, domain, domain, "dmarc@mail.example.com"]
+        );
+        let nothing = ReportTable { email: None, ..given };
+        assert_eq!(names(&nothing), ["", "", "", ""]);
+    }
+}
