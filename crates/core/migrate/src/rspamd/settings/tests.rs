@@ -52,6 +52,46 @@ fn r1_r4_the_settings_of_the_seed() {
     insta::assert_snapshot!(empty.lines[0].note, @"nothing to switch on: every message is judged");
 }
 
+/// What rspamd can do, on each occasion that DMARC gives it.
+#[test]
+fn each_action_on_each_occasion_has_a_setting_or_a_reason() {
+    let actions = [
+        "reject",
+        "quarantine",
+        "add_header",
+        "rewrite subject",
+        "soft reject",
+        "greylist",
+        "no action",
+        "accept",
+        "discard",
+    ];
+    let mut text = String::new();
+    for occasion in [
+        "reject",
+        "quarantine",
+        "softfail",
+        "na",
+        "dnsfail",
+        "badpolicy",
+        "other",
+    ] {
+        for action in actions {
+            let line = format!("dmarc {{ actions {{ {occasion} = \"{action}\"; }} }}\n");
+            let translation = translated(&[("rspamd.conf", &line)]);
+            let settings = translation.toml.lines().filter(|line| line.contains(" = "));
+            let settings = settings.collect::<Vec<_>>().join(", ");
+            let line = translation
+                .lines
+                .iter()
+                .find(|line| line.option.ends_with(occasion));
+            let note = &line.unwrap().note;
+            text.push_str(&format!("{occasion} = {action}: [{settings}] {note}\n"));
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
 /// Every option that 3.4 has, and those of 2.x that are called something else.
 #[test]
 fn r10_every_option_has_a_setting_or_a_reason() {

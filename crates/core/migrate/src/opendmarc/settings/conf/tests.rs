@@ -177,10 +177,13 @@ fn p26_what_is_no_socket_is_told_at_its_line() {
     assert_eq!(lines, [1, 2, 3]);
     // It is told of once.
     assert_eq!(conf.missing(), None);
-    assert_eq!(
-        read(b"Syslog yes\n").missing().map(|broken| broken.wrong),
-        Some(ConfError::NoSocket)
-    );
+    // Another line that is broken does not stand for it.
+    for text in [&b"Syslog yes\n"[..], b"Syslog on\n", b"Odd yes\n"] {
+        assert_eq!(
+            read(text).missing().map(|broken| (broken.line, broken.wrong)),
+            Some((0, ConfError::NoSocket))
+        );
+    }
     let mut conf = read(b"Socket run/a.sock\nBaseDirectory /var\n");
     assert_eq!((conf.broken(), conf.missing()), (&[][..], None));
     assert!(conf.set(Parameter::Socket, "inet:x").is_err());
