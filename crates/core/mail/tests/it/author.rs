@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use landmarc_mail::DomainName;
 use landmarc_mail::author::{
     Author, AuthorFault, MAX_AUTHOR_DOMAINS, MAX_AUTHOR_MAILBOXES, MAX_FROM_OCTETS, MAX_LOCAL_PART_OCTETS,
     author,
 };
 use landmarc_mail::message::{HeaderDefect, HeaderField, HeaderLimits, HeaderSection, split};
+use landmarc_mail::{DomainName, NameError};
 
 /// The Author Domains of a header section as it stands in a message, between blanks.
 fn of_header(octets: &[u8]) -> Result<String, AuthorFault> {
@@ -469,6 +469,16 @@ fn a_domain_over_any_length_is_invalid() {
         let domain = "a.".repeat(octets / 2 + 1);
         assert_eq!(of(format!("x@{domain}")), Err(AuthorFault::InvalidDomain));
     }
+    // UTS 46 maps a soft hyphen to nothing: 1,012 octets may stand for a short name.
+    let hyphens = "\u{ad}".repeat(501);
+    is_domain(format!("x@aa.example{hyphens}"), "aa.example");
+    assert_eq!(
+        DomainName::parse(&format!("aa.example{hyphens}")).map(|name| name.to_string()),
+        Ok("aa.example".to_owned())
+    );
+    let past = format!("aaa.example{hyphens}");
+    assert_eq!(of(format!("x@{past}")), Err(AuthorFault::InvalidDomain));
+    assert_eq!(DomainName::parse(&past), Err(NameError::LongName));
 }
 
 #[test]
