@@ -14,6 +14,7 @@ mod dkim_stream;
 mod dkim_substance;
 mod dkim_support;
 mod dkim_vectors;
+mod questions;
 mod spf_limits;
 mod spf_outcome;
 mod spf_properties;

@@ -1,8 +1,16 @@
 //! What an SPF outcome shows, and how terms fare with odd names and answers.
 
-use landmarc_auth::spf::{RedactedNames, SpfResult};
+use landmarc_auth::spf::{RedactedNames, Scope, SpfResult};
 
 use crate::spf_support::{Session, asked, check, result};
+
+#[test]
+fn scopes_have_the_words_of_rfc_9990() {
+    assert_eq!(
+        [Scope::MailFrom, Scope::Helo].map(Scope::as_str),
+        ["mfrom", "helo"]
+    );
+}
 
 #[test]
 fn the_chain_of_records_is_shown() {
