@@ -32,8 +32,6 @@ const LEFT: &str = "\
     crates/core/report/src/failure/request/tests.rs \
     crates/core/report/tests/it/aggregate_rows.rs \
     crates/core/report/tests/it/failure_mail.rs \
-    crates/core/settings/src/value/unit.rs \
-    crates/core/settings/tests/it/mistakes.rs \
     crates/edges/delivery/src/smtp/tests.rs \
     crates/edges/delivery/tests/it/faults.rs \
     crates/edges/delivery/tests/it/tls.rs \
@@ -52,9 +50,7 @@ const LEFT: &str = "\
     crates/edges/store/tests/it/outbox_trouble.rs \
     crates/edges/store/tests/it/segments.rs \
     crates/edges/store/tests/it/trouble.rs \
-    crates/edges/store/tests/it/versions.rs \
-    crates/roles/runtime/src/load/hosts_file.rs \
-    crates/roles/runtime/src/load/tests.rs";
+    crates/edges/store/tests/it/versions.rs";
 
 /// Files of tests that quote sentences and are not listed, and lines of the lists without such a file.
 pub(crate) fn check(files: &[SourceFile]) -> Vec<Finding> {

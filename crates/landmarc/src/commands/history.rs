@@ -14,7 +14,6 @@ use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::grouped;
 use crate::notes::note;
 use crate::records::StoreArguments;
-use landmarc_import::opendmarc::exporter_name;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::{When, date};
 
@@ -72,7 +71,7 @@ fn export(arguments: &HistoryExportArguments) -> CommandResult {
     }
     let store = arguments.store.find()?;
     let reader = store.read()?;
-    let reporter = arguments.reporter.clone().unwrap_or_else(exporter_name);
+    let reporter = arguments.reporter.clone().unwrap_or_else(landmarc_runtime::rules::system_name);
     let days = reader.reporting_days()?;
     let days: Vec<_> = days
         .into_iter()

@@ -3,7 +3,7 @@
 //!
 //! Knows which rows a report can bear, that nothing is counted twice, and whose the store is that an import makes. Knows
 //! nothing of how other programs keep what they counted (`landmarc_source`) and of what it means (`landmarc_migrate`).
-//! Deliberately without: a day that is older than `store.tally_days`, since it would be removed at once; observations, for
+//! Not implemented: days that are older than `store.tally_days`, since they would be removed at once; observations, since
 //! other programs keep counts.
 
 pub mod export;

@@ -17,6 +17,7 @@ use landmarc_store::{COMMAND_BUSY_TIMEOUT, StoreError, StoreLocation};
 use super::{ImportMode, ImportSummary, Imports};
 use landmarc_mail::text::visible;
 use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::rules::system_name;
 use landmarc_runtime::visible::visible_path;
 
 /// Octets that are read at a time.
@@ -286,16 +287,7 @@ enum Taken {
 /// The names that this host's own records bear: as `history export` writes them, and as its results do.
 fn own_names(settings: &landmarc_settings::Settings) -> Vec<String> {
     let authserv_id = settings.authserv_id.as_ref().map(|id| id.as_str().to_owned());
-    [exporter_name()].into_iter().chain(authserv_id).collect()
-}
-
-/// The reporter of records that are exported, if no other one is named: the name of this host.
-pub fn exporter_name() -> String {
-    let name = nix::unistd::gethostname()
-        .ok()
-        .and_then(|name| name.into_string().ok());
-    name.filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "localhost".to_owned())
+    [system_name()].into_iter().chain(authserv_id).collect()
 }
 
 /// Waits a moment for whoever writes to it. Standard input of a pipe, and file systems of other hosts, have

@@ -43,22 +43,16 @@ impl AccountError {
     }
 }
 
-/// The settings that name users and groups whom the system does not know.
-pub fn unknown(settings: &Settings) -> Vec<Mistake> {
-    let socket_group = settings.milter.socket_group.as_deref();
-    let found = [
-        Account::find(settings).err(),
-        socket_group.and_then(|name| find_group(key!(milter.socket_group), name).err()),
-    ];
-    let told = |error: AccountError| match error {
+/// The mistake that the settings name a user or a group that the system does not know.
+pub fn unknown(settings: &Settings) -> Option<Mistake> {
+    Some(match Account::find(settings).err()? {
         AccountError::NoSuch { key, kind, name } => {
             settings.refuse(key, None, format!("there is no {kind} {name:?} on this system"))
         }
         AccountError::Denied { what, source } => {
-            settings.refuse("server.user", None, format!("{what}: {source}"))
+            settings.refuse(key!(server.user), None, format!("{what}: {source}"))
         }
-    };
-    found.into_iter().flatten().map(told).collect()
+    })
 }
 
 impl Account {

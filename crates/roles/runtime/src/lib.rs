@@ -4,7 +4,9 @@
 //! keeps its records and those of its fleet ([`database`], [`fleet_settings`]), what expires ([`retention`]), and what
 //! work beside mail needs: a clock, a sign to stop, panics that stay where they are, log lines that do not flood.
 //!
-//! Does not know any role, prints nothing and chooses no exit code: it returns values and errors.
+//! Does not know any role, prints nothing and chooses no exit code: it returns values and errors. Not implemented: settings
+//! from anywhere but one file, so that one place answers what is in force; and a look whether that file has changed: who
+//! changes it asks for the reload, when all of it is written.
 
 pub mod account;
 pub mod check_secret;
@@ -13,6 +15,7 @@ pub mod current;
 pub mod database;
 pub mod error_chain;
 pub mod failure_reports;
+pub mod files;
 pub mod fleet_settings;
 pub mod groups;
 pub mod lease_owner;

@@ -9,23 +9,23 @@ mod secrets;
 mod source;
 
 use std::fs;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landmarc_dmarc::suffixes::Suffixes;
-use landmarc_net::{SocketAddress, is_loopback};
 use landmarc_receiver::policy::Rules;
 use landmarc_settings::hosts::Hosts;
-use landmarc_settings::{Mistake, Mistakes, RedisServer, Settings, WebAddress, key};
+use landmarc_settings::{MAX_FILE_OCTETS, Mistake, Settings, key};
 
 use crate::account;
+use crate::clock::now_ms;
+use crate::files::read_file;
 use crate::groups::BySuffix;
 use crate::rules;
+use crate::sockets;
 use crate::visible::visible_path;
 
-use crate::clock::now_ms;
-use crate::sockets;
 use of_fleet::OfFleet;
 use of_reports::OfReports;
 pub use of_store::{Need, load_store};
@@ -94,9 +94,9 @@ struct Named {
     operator: RulesFile,
     hosts: Hosts,
     /// What should be looked at of the files that reports and a fleet need: the key, and why.
-    of_files: Vec<(&'static str, String)>,
-    /// The mistakes in the file of the rules and in that of the hosts, a line each.
-    rule_mistakes: Option<String>,
+    concerns: Vec<(&'static str, String)>,
+    /// The mistakes in the file of the rules and in that of the hosts: text of a line for each.
+    mistakes: Vec<String>,
 }
 
 /// Why there are no settings to work with.
@@ -134,7 +134,7 @@ pub fn load_with(named: Option<&Path>, rules_file: Option<&Path>) -> Result<Load
         None => read_with(DEFAULT_FILE, b"", None, rules_file),
         Some(path) => {
             let file = visible_path(path);
-            let octets = read_limited(path).map_err(|source| LoadError::Io {
+            let octets = read_file(path, MAX_FILE_OCTETS).map_err(|source| LoadError::Io {
                 file: file.clone(),
                 source,
             })?;
@@ -153,57 +153,18 @@ pub fn read_with(
 ) -> Result<Loaded, LoadError> {
     let mut named = Named::default();
     let read = landmarc_settings::read_checked(octets, |settings| check(settings, rules_file, &mut named));
-    let render = |mistakes: Mistakes| mistakes.render(name).trim_end().to_owned();
-    let (settings, warnings) = match (read.map_err(render), named.rule_mistakes) {
-        (Ok(read), None) => read,
-        (Ok(_), Some(of_rules)) => return Err(LoadError::Mistakes(of_rules)),
-        (Err(of_settings), None) => return Err(LoadError::Mistakes(of_settings)),
-        (Err(of_settings), Some(of_rules)) => {
-            return Err(LoadError::Mistakes(format!("{of_settings}\n{of_rules}")));
-        }
+    let mut mistakes = named.mistakes;
+    let read = read.map_err(|of_settings| mistakes.insert(0, of_settings.render(name).trim_end().to_owned()));
+    let (settings, warnings) = match read {
+        Ok(read) if mistakes.is_empty() => read,
+        _ => return Err(LoadError::Mistakes(mistakes.join("\n"))),
     };
-    let exposed = settings
-        .milter
-        .listen
-        .iter()
-        .filter(|spelling| sockets::is_exposed(spelling));
-    let exposed = exposed.map(|spelling| {
-        format!(
-            "{name}: milter.listen: warning: {spelling} lets every host that reaches it speak to the milter"
-        )
-    });
-    let exposed_web = settings
-        .web
-        .listen
-        .iter()
-        .filter(|address| !address.0.ip().is_loopback());
-    let exposed_web = exposed_web.map(|WebAddress(address)| {
-        format!("{name}: web.listen: warning: {address} lets every host that reaches it read the metrics")
-    });
-    let exposed_interfaces = sockets::exposed(&settings).into_iter().map(|(key, spelling)| {
-        format!("{name}: {key}: warning: {spelling} lets every host that reaches it have messages judged")
-    });
-    let exposed_password = settings.rspamd.password_file.as_ref().and_then(|_| {
-        let mut servers = settings.rspamd.servers.iter();
-        servers.find(|server| matches!(server, RedisServer::Tcp { host, .. } if !is_loopback(host)))
-    });
-    let exposed_password = exposed_password.map(|server| {
-        format!(
-            "{name}: rspamd.password_file: warning: the password goes to {server} unencrypted; name a socket, a \
-             loopback address, or the local end of a tunnel in rspamd.servers"
-        )
-    });
-    let of_files = named.of_files.iter();
-    let of_files = of_files.map(|(key, why)| format!("{name}: {key}{WARNING}{why}"));
+    let concerns = sockets::exposed(&settings).into_iter().chain(named.concerns);
+    let concerns = concerns.map(|(key, why)| format!("{name}: {key}{WARNING}{why}"));
+    let warnings = warnings.iter().map(|warning| warning.render(name));
     Ok(Loaded {
         warnings: warnings
-            .iter()
-            .map(|warning| warning.render(name))
-            .chain(exposed)
-            .chain(exposed_web)
-            .chain(exposed_interfaces)
-            .chain(exposed_password)
-            .chain(of_files)
+            .chain(concerns)
             .chain(named.operator.warnings.iter().cloned())
             .collect(),
         settings,
@@ -229,75 +190,55 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("{}: {error}{remedy}", visible_path(path))
 }
 
-/// One octet more than is allowed is enough to know that it is too much.
-fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
-    let limit = u64::try_from(landmarc_settings::MAX_FILE_OCTETS)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    let mut octets = Vec::new();
-    fs::File::open(path)?.take(limit).read_to_end(&mut octets)?;
-    Ok(octets)
-}
-
-/// What only the program can check: sockets, and the files that are read on the way.
+/// What only the program can check: sockets, accounts, and the files that are read on the way.
 fn check(settings: &Settings, rules_file: Option<&Path>, named: &mut Named) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
-    let mut taken = Vec::new();
-    for (index, spelling) in settings.milter.listen.iter().enumerate() {
-        let refuse = |why: String| settings.refuse(key!(milter.listen), Some(index), why);
-        match spelling.parse::<SocketAddress>() {
-            Err(error) => mistakes.push(refuse(error.to_string())),
-            Ok(socket) if taken.contains(&socket) => {
-                mistakes.push(refuse(format!("{spelling} is there twice")));
-            }
-            Ok(socket) => taken.push(socket),
-        }
-    }
-    mistakes.extend(sockets::mistakes(settings, &mut taken));
-    mistakes.extend(sockets::listed_twice(settings));
+    let (mut mistakes, has_socket) = sockets::mistakes(settings);
     mistakes.extend(account::unknown(settings));
     let of_reports = OfReports::look_at(settings);
     mistakes.extend(of_reports.mistakes);
     let of_fleet = OfFleet::look_at(settings);
     mistakes.extend(of_fleet.mistakes);
-    let of_files = of_reports.warnings.into_iter().chain(of_fleet.warnings);
-    named.of_files = of_files.chain(secrets::warnings(settings)).collect();
-    if taken.is_empty() && mistakes.is_empty() && settings.rspamd.servers.is_empty() {
+    let concerns = of_reports.warnings.into_iter().chain(of_fleet.warnings);
+    named.concerns = concerns.chain(secrets::warnings(settings)).collect();
+    if !has_socket && mistakes.is_empty() && settings.rspamd.servers.is_empty() {
         mistakes.push(settings.refuse(
             key!(milter.listen),
             None,
             "without a socket no mail can be judged; name one here, or in check_api.listen or exim.listen",
         ));
     }
-    match read_suffixes(settings) {
-        Ok(list) => named.suffixes = Some(list),
-        Err(why) => mistakes.push(settings.refuse(key!(dmarc.public_suffix_list), None, why)),
-    }
-    let now = now_ms() / 1_000;
-    let read = match rules_file {
-        Some(path) => rules_file::read_this(path, settings, now),
-        None => rules_file::read(settings, now),
-    };
-    match read {
-        Ok(operator) => named.operator = operator,
-        // No setting names it, so it stands for itself.
-        Err(Fault::Unreadable(why)) if rules_file.is_some() => named.rule_mistakes = Some(why),
-        Err(Fault::Unreadable(why)) => {
-            mistakes.push(settings.refuse(key!(action.rules_file), None, why));
-        }
-        Err(Fault::Mistakes(lines)) => named.rule_mistakes = Some(lines),
-    }
-    match hosts_file::read(settings) {
-        Ok(hosts) => named.hosts = hosts,
-        Err(Fault::Unreadable(why)) => {
-            mistakes.push(settings.refuse(key!(clients.trusted_hosts_file), None, why));
-        }
-        Err(Fault::Mistakes(lines)) => {
-            let of_rules = named.rule_mistakes.take();
-            named.rule_mistakes = Some(of_rules.into_iter().chain([lines]).collect::<Vec<_>>().join("\n"));
-        }
-    }
+    mistakes.extend(named.read(settings, rules_file));
     mistakes
+}
+
+impl Named {
+    /// Reads what settings name, and the operator's rules from this file, if there is one, in place of theirs. What
+    /// cannot be read is a mistake of the setting that names it.
+    fn read(&mut self, settings: &Settings, rules_file: Option<&Path>) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        let mut refuse = |key, why: String| mistakes.push(settings.refuse(key, None, why));
+        match read_suffixes(settings) {
+            Ok(list) => self.suffixes = Some(list),
+            Err(why) => refuse(key!(dmarc.public_suffix_list), why),
+        }
+        let now = now_ms() / 1_000;
+        let read = match rules_file {
+            Some(path) => rules_file::read_this(path, settings, now),
+            None => rules_file::read(settings, now),
+        };
+        match read {
+            Ok(operator) => self.operator = operator,
+            Err(Fault::Unreadable(why)) if rules_file.is_none() => refuse(key!(action.rules_file), why),
+            // No setting names this file, so it stands for itself.
+            Err(Fault::Unreadable(lines) | Fault::Mistakes(lines)) => self.mistakes.push(lines),
+        }
+        match hosts_file::read(settings) {
+            Ok(hosts) => self.hosts = hosts,
+            Err(Fault::Unreadable(why)) => refuse(key!(clients.trusted_hosts_file), why),
+            Err(Fault::Mistakes(lines)) => self.mistakes.push(lines),
+        }
+        mistakes
+    }
 }
 
 /// The list of the file, or the one inside the program where no file was asked for.

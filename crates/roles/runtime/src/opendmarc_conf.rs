@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use landmarc_migrate::opendmarc::settings::{
@@ -13,13 +12,15 @@ use landmarc_migrate::opendmarc::settings::{
 
 use nix::unistd::{Group, User};
 
+use crate::files::read_file;
 use crate::load::{LoadError, Loaded, read_with};
+use crate::rules::system_name;
 
 /// Read when no file is named on the command line, if it is there (C1).
 pub const DEFAULT_FILE: &str = "/etc/opendmarc.conf";
 
 /// The longest file that a line may name, in octets: a list of a hundred thousand hosts.
-const MAX_NAMED_OCTETS: u64 = 4 << 20;
+const MAX_NAMED_OCTETS: usize = 4 << 20;
 
 /// What the service is told by the old command line (F1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,16 +135,13 @@ pub fn translate(conf: &Conf, file: &Path) -> OpenDmarcTranslation {
     let mut files = BTreeMap::new();
     for path in conf.files() {
         // What cannot be read is told of by the translation.
-        if let Ok(octets) = read_file(
-            Path::new(&path),
-            MAX_NAMED_OCTETS.try_into().unwrap_or(usize::MAX),
-        ) {
+        if let Ok(octets) = read_file(Path::new(&path), MAX_NAMED_OCTETS) {
             files.insert(path, octets);
         }
     }
     let site = OpenDmarcSite {
         file: file.display().to_string(),
-        host_name: host_name(),
+        host_name: system_name(),
         files,
         unknown_accounts: unknown_accounts(conf),
     };
@@ -160,19 +158,4 @@ fn unknown_accounts(conf: &Conf) -> Vec<String> {
     let user = Some(user).filter(|_| !has_user);
     let group = group.filter(|name| !has_group(name));
     [user, group].into_iter().flatten().map(str::to_owned).collect()
-}
-
-fn host_name() -> String {
-    let name = nix::unistd::gethostname()
-        .ok()
-        .and_then(|name| name.into_string().ok());
-    name.unwrap_or_else(|| "localhost".to_owned())
-}
-
-/// One octet more than is allowed is enough to know that it is too much.
-pub fn read_file(path: &Path, max_octets: usize) -> io::Result<Vec<u8>> {
-    let limit = u64::try_from(max_octets).unwrap_or(u64::MAX).saturating_add(1);
-    let mut octets = Vec::new();
-    File::open(path)?.take(limit).read_to_end(&mut octets)?;
-    Ok(octets)
 }

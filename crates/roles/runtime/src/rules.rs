@@ -129,14 +129,22 @@ fn wording(text: &ReplyText) -> ReplyTemplate {
     })
 }
 
-/// What this host calls itself; without a name at least a token.
+/// What this host calls itself where it has no name: a token at least.
+const NAMELESS: &str = "localhost";
+
+/// What this host calls itself, as a domain name in lower case.
 pub fn host_name() -> String {
-    let name = nix::unistd::gethostname()
-        .ok()
-        .and_then(|name| name.into_string().ok());
-    let name = name.map(|name| name.to_ascii_lowercase());
+    let name = Some(system_name().to_ascii_lowercase());
     name.filter(|name| landmarc_mail::DomainName::parse(name).is_ok())
-        .unwrap_or_else(|| "localhost".to_owned())
+        .unwrap_or_else(|| NAMELESS.to_owned())
+}
+
+/// What the system calls itself, in whatever form.
+pub fn system_name() -> String {
+    let name = nix::unistd::gethostname().ok();
+    let name = name.and_then(|name| name.into_string().ok());
+    name.filter(|name| !name.is_empty())
+        .unwrap_or_else(|| NAMELESS.to_owned())
 }
 
 /// How DNS is asked.

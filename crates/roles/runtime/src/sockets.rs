@@ -23,10 +23,23 @@ pub struct Sockets<'a> {
 }
 
 /// Requests of Exim that are served at once: as many as it serves SMTP clients by default, and a few more
-/// for those it has put off.
+/// for those it has deferred.
 const EXIM_CONNECTIONS: usize = 256;
 
 impl<'a> Sockets<'a> {
+    /// Those of the milter.
+    pub fn of_milter(settings: &'a Settings) -> Self {
+        let milter = &settings.milter;
+        Self {
+            listen: &milter.listen,
+            listen_key: key!(milter.listen),
+            mode: milter.socket_mode,
+            group: milter.socket_group.as_deref(),
+            group_key: key!(milter.socket_group),
+            connections: milter.max_sessions,
+        }
+    }
+
     /// Those of the check API.
     pub fn of_check_api(settings: &'a Settings) -> Self {
         let api = &settings.check_api;
@@ -97,7 +110,7 @@ impl<'a> Sockets<'a> {
     }
 
     /// What is wrong with them; none may be one of `taken`, to which they are added.
-    pub fn mistakes(&self, settings: &Settings, taken: &mut Vec<SocketAddress>) -> Vec<Mistake> {
+    fn mistakes(&self, settings: &Settings, taken: &mut Vec<SocketAddress>) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         for (index, spelling) in self.listen.iter().enumerate() {
             let refuse = |why: String| settings.refuse(self.listen_key, Some(index), why);
@@ -118,11 +131,21 @@ impl<'a> Sockets<'a> {
         mistakes
     }
 
-    /// Those that listen beyond this host.
-    pub fn exposed(&self) -> Vec<(&'static str, String)> {
-        let exposed = self.listen.iter().filter(|spelling| is_exposed(spelling));
+    /// Those that listen beyond this host: the setting, and what that lets others do.
+    fn exposed(&self, what: &str) -> Vec<(&'static str, String)> {
+        let is_exposed = |spelling: &&String| {
+            spelling
+                .parse()
+                .is_ok_and(|socket: SocketAddress| socket.is_exposed())
+        };
+        let exposed = self.listen.iter().filter(is_exposed);
         exposed
-            .map(|spelling| (self.listen_key, spelling.clone()))
+            .map(|spelling| {
+                (
+                    self.listen_key,
+                    format!("{spelling} lets every host that reaches it {what}"),
+                )
+            })
             .collect()
     }
 }
@@ -138,33 +161,43 @@ pub fn descriptors(settings: &Settings) -> usize {
     Sockets::of_check_api(settings).descriptors() + 2 * Sockets::of_exim(settings).descriptors()
 }
 
-/// What only the program can check: the spelling of sockets, their groups, the file of the secret. The
-/// sockets must be none of `taken`.
-pub fn mistakes(settings: &Settings, taken: &mut Vec<SocketAddress>) -> Vec<Mistake> {
-    let mut mistakes = Sockets::of_check_api(settings).mistakes(settings, taken);
+/// What only the program can check: the spelling of sockets, their groups, the file of the secret. And whether there is
+/// a socket for mail.
+pub fn mistakes(settings: &Settings) -> (Vec<Mistake>, bool) {
+    let mut taken = Vec::new();
+    let mut mistakes = Vec::new();
+    for sockets in [
+        Sockets::of_milter(settings),
+        Sockets::of_check_api(settings),
+        Sockets::of_exim(settings),
+    ] {
+        mistakes.extend(sockets.mistakes(settings, &mut taken));
+    }
     mistakes.extend(check_secret::mistakes(settings));
-    mistakes.extend(Sockets::of_exim(settings).mistakes(settings, taken));
-    mistakes
+    mistakes.extend(listed_twice(settings));
+    (mistakes, !taken.is_empty())
 }
 
-/// The sockets that listen beyond this host, each with its setting and what that lets others do.
+/// The sockets that listen beyond this host: the setting, and why to look at it.
 pub fn exposed(settings: &Settings) -> Vec<(&'static str, String)> {
-    let mut exposed = Sockets::of_check_api(settings).exposed();
-    // Whoever knows the secret may come from anywhere.
-    exposed.retain(|_| settings.check_api.secret_file.is_none());
-    exposed.extend(Sockets::of_exim(settings).exposed());
+    const JUDGED: &str = "have messages judged";
+    let mut exposed = Sockets::of_milter(settings).exposed("speak to the milter");
+    let web = settings.web.listen.iter();
+    let web = web.filter(|WebAddress(address)| !address.ip().is_loopback());
+    exposed.extend(web.map(|WebAddress(address)| {
+        let why = format!("{address} lets every host that reaches it read the metrics");
+        (key!(web.listen), why)
+    }));
+    // Who knows the secret may come from anywhere.
+    if settings.check_api.secret_file.is_none() {
+        exposed.extend(Sockets::of_check_api(settings).exposed(JUDGED));
+    }
+    exposed.extend(Sockets::of_exim(settings).exposed(JUDGED));
     exposed
 }
 
-/// Whether a socket listens beyond this host.
-pub fn is_exposed(spelling: &str) -> bool {
-    spelling
-        .parse()
-        .is_ok_and(|socket: SocketAddress| socket.is_exposed())
-}
-
 /// The addresses that the settings name more than once. Of port 0 there is one each time.
-pub fn listed_twice(settings: &Settings) -> Vec<Mistake> {
+fn listed_twice(settings: &Settings) -> Vec<Mistake> {
     let listen = &settings.web.listen;
     let is_repeated = |(index, address): &(usize, &WebAddress)| {
         address.0.port() != 0 && listen.iter().take(*index).any(|earlier| earlier == *address)

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::notes::note;
 use landmarc_mail::text::visible;
-use landmarc_runtime::opendmarc_conf::read_file;
+use landmarc_runtime::files::read_file;
 use landmarc_runtime::visible::visible_path;
 
 /// Where Mail::DMARC looks for its settings, in its order.

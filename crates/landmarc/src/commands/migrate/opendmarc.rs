@@ -19,7 +19,8 @@ use crate::failure::{CommandResult, Failure, failure};
 use crate::notes::note;
 use crate::output::print;
 use landmarc_mail::text::visible;
-use landmarc_runtime::opendmarc_conf::{DEFAULT_FILE, read_file, translate};
+use landmarc_runtime::files::read_file;
+use landmarc_runtime::opendmarc_conf::{DEFAULT_FILE, translate};
 use landmarc_runtime::visible::visible_path;
 
 /// What the help says below the options.

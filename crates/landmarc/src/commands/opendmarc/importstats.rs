@@ -14,7 +14,8 @@ use super::tool::Tool;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::output::print;
-use landmarc_runtime::opendmarc_conf::{DEFAULT_FILE, read_file};
+use landmarc_runtime::files::read_file;
+use landmarc_runtime::opendmarc_conf::DEFAULT_FILE;
 use landmarc_runtime::visible::visible_path;
 
 const OWN: [ToolOption; 2] = [

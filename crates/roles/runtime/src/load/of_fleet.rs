@@ -1,7 +1,7 @@
 //! What `[fleet]` and `[collector]` name: whether it is there, and can be used.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landmarc_net::is_loopback;
 use landmarc_settings::keys::DatabaseTls;
@@ -85,7 +85,7 @@ impl OfFleet {
 }
 
 /// The files that are read, with the keys that name them.
-fn files(settings: &Settings) -> Vec<(&'static str, &Path)> {
+pub(super) fn files(settings: &Settings) -> Vec<(&'static str, &Path)> {
     let (fleet, collector) = (&settings.fleet, &settings.collector);
     let is_given = std::env::var_os(PASSWORD_VARIABLE).is_some();
     let is_shared = fleet.database.is_some();
@@ -112,6 +112,13 @@ fn files(settings: &Settings) -> Vec<(&'static str, &Path)> {
             &collector.client_ca_file,
         ),
     ];
+    used(named)
+}
+
+/// Of settings that may name a file, those that are used and do.
+pub(super) fn used<'s, const N: usize>(
+    named: [(bool, &'static str, &'s Option<PathBuf>); N],
+) -> Vec<(&'static str, &'s Path)> {
     let used = named.into_iter().filter(|(is_used, ..)| *is_used);
     used.filter_map(|(_, key, path)| Some((key, path.as_deref()?)))
         .collect()

@@ -6,9 +6,10 @@
 
 use std::path::Path;
 
-use landmarc_settings::{Mistake, MistakeKind, Mistakes, Settings};
+use landmarc_settings::{MAX_FILE_OCTETS, Mistake, MistakeKind, Mistakes, Settings};
 
-use super::{DEFAULT_FILE, LoadError, read_limited};
+use super::{DEFAULT_FILE, LoadError};
+use crate::files::read_file;
 use crate::visible::visible_path;
 
 /// The tables that are read: where this host keeps its records, and where those of its fleet are.
@@ -34,7 +35,7 @@ pub fn load_store(named: Option<&Path>, need: Need) -> Result<(Settings, Option<
         return Ok((Settings::default(), None));
     };
     let file = visible_path(path);
-    let octets = read_limited(path).map_err(|source| LoadError::Io {
+    let octets = read_file(path, MAX_FILE_OCTETS).map_err(|source| LoadError::Io {
         file: file.clone(),
         source,
     })?;

@@ -4,9 +4,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use landmarc_settings::rules::{self, OperatorRule};
-use landmarc_settings::{ArcUse, Settings};
+use landmarc_settings::{ArcUse, MAX_FILE_OCTETS, Settings};
 
-use super::{read_limited, unreadable};
+use super::unreadable;
+use crate::files::read_file;
 use crate::rules::operator::{self, State};
 use crate::visible::visible_path;
 
@@ -38,7 +39,7 @@ pub(super) fn read(settings: &Settings, now: u64) -> Result<RulesFile, Fault> {
     };
     // The default, written out, asks for no more than the default: `config show` writes it.
     let asked_for = settings.action.rules_file != Settings::default().action.rules_file;
-    match read_limited(path) {
+    match read_file(path, MAX_FILE_OCTETS) {
         Err(error) if error.kind() == ErrorKind::NotFound && !asked_for => Ok(RulesFile::default()),
         Err(error) => Err(Fault::Unreadable(unreadable(path, &error))),
         Ok(octets) => parse(path, &octets, settings, now),
@@ -47,7 +48,7 @@ pub(super) fn read(settings: &Settings, now: u64) -> Result<RulesFile, Fault> {
 
 /// Reads this file, whatever the settings name; it must be there.
 pub(super) fn read_this(path: &Path, settings: &Settings, now: u64) -> Result<RulesFile, Fault> {
-    let octets = read_limited(path);
+    let octets = read_file(path, MAX_FILE_OCTETS);
     let octets = octets.map_err(|error| Fault::Unreadable(format!("{}: {error}", visible_path(path))))?;
     parse(path, &octets, settings, now)
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use landmarc_delivery::secret::open_to_others;
+use landmarc_net::is_loopback;
 use landmarc_settings::keys::DeliveryBy;
-use landmarc_settings::{Settings, key};
+use landmarc_settings::{RedisServer, Settings, key};
 
-use crate::fleet_settings::PASSWORD_VARIABLE;
+use super::of_fleet;
 
 /// What should be looked at: the key, and why. That a file is not there, or closed to us, shows elsewhere; the keys of
 /// DKIM are looked at where they are read.
@@ -15,20 +16,28 @@ pub(super) fn warnings(settings: &Settings) -> Vec<(&'static str, String)> {
         let open = open_to_others(path).ok().flatten()?;
         Some((key, format!("{open}; {}", open.remedy())))
     };
-    files(settings).into_iter().filter_map(warning).collect()
+    let open = files(settings).into_iter().filter_map(warning);
+    unencrypted(settings).into_iter().chain(open).collect()
+}
+
+/// A password that goes to another host as it is.
+fn unencrypted(settings: &Settings) -> Option<(&'static str, String)> {
+    settings.rspamd.password_file.as_ref()?;
+    let mut servers = settings.rspamd.servers.iter();
+    let server =
+        servers.find(|server| matches!(server, RedisServer::Tcp { host, .. } if !is_loopback(host)))?;
+    let why = format!(
+        "the password goes to {server} unencrypted; name a socket, a loopback address, or the local end of a tunnel \
+         in rspamd.servers"
+    );
+    Some((key!(rspamd.password_file), why))
 }
 
 /// The files that are read, with the keys that name them.
 fn files(settings: &Settings) -> Vec<(&'static str, &Path)> {
-    let (api, fleet, collector, report) = (
-        &settings.check_api,
-        &settings.fleet,
-        &settings.collector,
-        &settings.report,
-    );
+    let (api, report, rspamd) = (&settings.check_api, &settings.report, &settings.rspamd);
     let reports_by_relay = report.email.is_some() && report.delivery.by == DeliveryBy::Smtp;
-    let is_given = std::env::var_os(PASSWORD_VARIABLE).is_some();
-    let named = [
+    let mut secrets = of_fleet::used([
         (
             !api.listen.is_empty(),
             key!(check_api.secret_file),
@@ -39,27 +48,24 @@ fn files(settings: &Settings) -> Vec<(&'static str, &Path)> {
             key!(report.delivery.password_file),
             &report.delivery.password_file,
         ),
-        (
-            fleet.database.is_some() && !is_given,
-            key!(fleet.password_file),
-            &fleet.password_file,
-        ),
-        (fleet.push_to.is_some(), key!(fleet.key_file), &fleet.key_file),
-        (
-            !collector.listen.is_empty(),
-            key!(collector.key_file),
-            &collector.key_file,
-        ),
-        (
-            !settings.rspamd.servers.is_empty(),
-            key!(rspamd.password_file),
-            &settings.rspamd.password_file,
-        ),
-    ];
-    let used = named.into_iter().filter(|(is_used, ..)| *is_used);
-    used.filter_map(|(_, key, path)| Some((key, path.as_deref()?)))
-        .collect()
+    ]);
+    let of_fleet = of_fleet::files(settings).into_iter();
+    secrets.extend(of_fleet.filter(|(key, _)| OF_FLEET.contains(key)));
+    let reads_rspamd = !rspamd.servers.is_empty();
+    secrets.extend(of_fleet::used([(
+        reads_rspamd,
+        key!(rspamd.password_file),
+        &rspamd.password_file,
+    )]));
+    secrets
 }
+
+/// The files of a fleet that are secrets; the others are certificates.
+const OF_FLEET: [&str; 3] = [
+    key!(fleet.password_file),
+    key!(fleet.key_file),
+    key!(collector.key_file),
+];
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::notes::{note, print_note};
 use landmarc_mail::text::visible;
-use landmarc_runtime::opendmarc_conf::read_file;
+use landmarc_runtime::files::read_file;
 use landmarc_runtime::visible::visible_path;
 
 /// The files that are translated.

@@ -23,8 +23,9 @@ use crate::output::print;
 use crate::runtime;
 use landmarc_filter::{Lists, MessageContext, judge_parsed, rehearse};
 use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::files::read_file;
 use landmarc_runtime::load::Loaded;
-use landmarc_runtime::opendmarc_conf::{self, read_file};
+use landmarc_runtime::opendmarc_conf;
 
 /// The mail server's macros i and j, as OpenDMARC makes them up (F5).
 const QUEUE_ID: &str = "DEBUG-i";
