@@ -1,9 +1,17 @@
 //! Bytes and values of a message.
 //!
-//! Knows names, header fields, the envelope, the Author Domain and the
-//! Authentication-Results field. Deliberately knows no DNS, no mechanism and no
-//! policy: what a name *means* is for the crates above this one. Has the one place that makes
-//! foreign text harmless for people ([`text`]).
+//! Knows names, header fields, the envelope, the Author Domain and the Authentication-Results field, and has the one
+//! place that makes foreign text harmless for people ([`text`]). Does not know DNS, mechanisms and policies: what a name
+//! *means* is for the crates above this one. Not implemented: the parts of a body (MIME), since no decision of ours looks
+//! at them.
+//!
+//! ```
+//! use landmarc_mail::DomainName;
+//!
+//! let name = DomainName::parse("Bücher.example.").unwrap();
+//! assert_eq!(name.as_str(), "xn--bcher-kva.example");
+//! assert!(name.is_at_or_below(&DomainName::parse("example").unwrap()));
+//! ```
 
 pub mod author;
 pub mod authres;
