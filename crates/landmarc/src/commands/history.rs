@@ -71,7 +71,10 @@ fn export(arguments: &HistoryExportArguments) -> CommandResult {
     }
     let store = arguments.store.find()?;
     let reader = store.read()?;
-    let reporter = arguments.reporter.clone().unwrap_or_else(landmarc_runtime::rules::system_name);
+    let reporter = arguments
+        .reporter
+        .clone()
+        .unwrap_or_else(landmarc_runtime::rules::system_name);
     let days = reader.reporting_days()?;
     let days: Vec<_> = days
         .into_iter()

@@ -66,19 +66,6 @@ impl<'a> Sockets<'a> {
         }
     }
 
-    /// Those of the milter.
-    pub fn of_milter(settings: &'a Settings) -> Self {
-        let milter = &settings.milter;
-        Self {
-            listen: &milter.listen,
-            listen_key: key!(milter.listen),
-            mode: milter.socket_mode,
-            group: milter.socket_group.as_deref(),
-            group_key: key!(milter.socket_group),
-            connections: milter.max_sessions,
-        }
-    }
-
     /// Where they are: the spellings were checked when the settings were read.
     pub fn addresses(&self) -> Vec<SocketAddress> {
         let parsed = self.listen.iter().map(|spelling| spelling.parse());
