@@ -184,9 +184,14 @@ mod tests {
             .has_tables("Mail::DMARC", &["report", "domain"])
             .unwrap_err();
         assert!(
-            error
-                .to_string()
-                .ends_with("has no table \"domain\": it is no database of Mail::DMARC"),
+            matches!(
+                error,
+                SqliteError::NoTable {
+                    table: "domain",
+                    program: "Mail::DMARC",
+                    ..
+                }
+            ),
             "{error}"
         );
         std::fs::remove_dir_all(folder).unwrap();

@@ -114,7 +114,10 @@ fn a_flood_of_errors_and_reasons_and_unknown_words_stays_small() {
 fn zeros() {
     let zeros = "\0".repeat(100_000);
     let no_xml = |file: &[u8]| read(file, &ReadLimits::default()).unwrap_err().to_string();
-    assert!(no_xml(zeros.as_bytes()).starts_with("no XML in it; it begins with \"\\x00\\x00"));
+    let error = no_xml(zeros.as_bytes());
+    let (what, start) = error.split_once('"').unwrap();
+    insta::assert_snapshot!(what.trim(), @"no XML in it; it begins with");
+    assert!(start.starts_with("\\x00\\x00"));
     assert!(no_xml(&gzip(zeros.as_bytes())).starts_with("no XML"));
     let (reading, _) = Document::with("example.com", &format!("example{zeros}.com")).found();
     assert_eq!(reading.report.rows[0].key.header_from, "example");

@@ -80,8 +80,10 @@ struct Home(PathBuf);
 
 impl Home {
     fn new(name: &str) -> Self {
-        let path =
-            std::env::temp_dir().join(format!("landmarc-interfaces-desk-{}-{name}", std::process::id()));
+        let path = std::env::temp_dir().join(format!(
+            "landmarc-interfaces-service-{}-{name}",
+            std::process::id()
+        ));
         std::fs::create_dir_all(path.join("input")).unwrap();
         std::fs::write(
             path.join("input/1pDJ4z-0007Kd-2B-D"),
@@ -108,7 +110,7 @@ fn request(header: &str, rest: &str) -> String {
     )
 }
 
-/// What a desk answers, and what its judge was told.
+/// What a service answers, and what its judge was told.
 async fn ask(spool: &Path, question: &[u8]) -> (String, String) {
     let scribe = Scribe::default();
     let (ours, theirs) = duplex(CHUNK_OCTETS);
@@ -117,9 +119,10 @@ async fn ask(spool: &Path, question: &[u8]) -> (String, String) {
 }
 
 async fn serve(scribe: &Scribe, spool: &Path, stream: DuplexStream) {
-    let desk = EximService::new(scribe.clone(), EximSpool::new(spool), DriveLimits::default());
+    let service = EximService::new(scribe.clone(), EximSpool::new(spool), DriveLimits::default());
     let (_stop, stopped) = watch::channel(false);
-    desk.serve(stream, Peer::Unix, stopped, &ConnectionSlot::default())
+    service
+        .serve(stream, Peer::Unix, stopped, &ConnectionSlot::default())
         .await;
 }
 
@@ -225,9 +228,10 @@ fn who_can_mend_it_decides_between_down_and_temperror() {
 async fn ask_as_exim(limits: DriveLimits, question: &[u8]) -> String {
     let (mut ours, theirs) = duplex(1024);
     let served = async move {
-        let desk = EximService::new(Scribe::default(), EximSpool::new(""), limits);
+        let service = EximService::new(Scribe::default(), EximSpool::new(""), limits);
         let (_stop, stopped) = watch::channel(false);
-        desk.serve(theirs, Peer::Unix, stopped, &ConnectionSlot::default())
+        service
+            .serve(theirs, Peer::Unix, stopped, &ConnectionSlot::default())
             .await;
     };
     let asked = async move {
@@ -339,7 +343,7 @@ async fn a_header_section_that_may_be_cut_is_read_from_the_spool_or_not_judged()
 }
 
 /// How long a client is waited for that says no more than this, and what it is answered.
-async fn patience_with(beginning: &[u8]) -> (Duration, String) {
+async fn time_limit_after(beginning: &[u8]) -> (Duration, String) {
     let scribe = Scribe::default();
     let (mut ours, theirs) = duplex(1024);
     let served = tokio::spawn(async move {
@@ -355,22 +359,26 @@ async fn patience_with(beginning: &[u8]) -> (Duration, String) {
 
 #[tokio::test(start_paused = true)]
 async fn who_says_nothing_is_let_go() {
-    let (waited, answer) = patience_with(b"").await;
+    let (waited, answer) = time_limit_after(b"").await;
     assert_eq!(answer, "");
     assert!((SILENCE_TIMEOUT..REQUEST_TIMEOUT).contains(&waited), "{waited:?}");
-    let (waited, answer) = patience_with(b"landmarc exim 1\n").await;
-    assert!(answer.contains("it ends before its line"), "{answer}");
+    let (waited, answer) = time_limit_after(b"landmarc exim 1\n").await;
+    insta::assert_snapshot!(
+        answer,
+        @r#"status=temperror text="Internal Policy Error" error="it ends before its line \"end\"""#
+    );
     assert!(waited >= REQUEST_TIMEOUT, "{waited:?}");
 }
 
 /// Who is stopped does not wait for those that say nothing.
 #[tokio::test]
 async fn the_silent_do_not_hold_up_the_end() {
-    let desk = EximService::new(Scribe::default(), EximSpool::new(""), DriveLimits::default());
+    let service = EximService::new(Scribe::default(), EximSpool::new(""), DriveLimits::default());
     let (_ours, theirs) = duplex(1024);
     let (stop, stopped) = watch::channel(false);
     let served = tokio::spawn(async move {
-        desk.serve(theirs, Peer::Unix, stopped, &ConnectionSlot::default())
+        service
+            .serve(theirs, Peer::Unix, stopped, &ConnectionSlot::default())
             .await;
     });
     stop.send(true).unwrap();

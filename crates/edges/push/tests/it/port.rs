@@ -292,6 +292,11 @@ impl Raw {
     }
 }
 
+/// What follows the header section of an answer.
+pub(crate) fn body(answer: &str) -> &str {
+    answer.rsplit_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
 #[track_caller]
 pub(crate) fn status(answer: &str) -> u16 {
     let code = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));

@@ -35,7 +35,8 @@ impl Home {
     }
 
     fn body(&self, request: &EximRequest) -> Result<String, String> {
-        text(self.spool().body(request))
+        let found = text(self.spool().body(request));
+        found.map_err(|error| error.replace(&*self.0.to_string_lossy(), "SPOOL"))
     }
 }
 
@@ -116,12 +117,16 @@ fn links_lead_nowhere() {
     fs::create_dir_all(home.0.join("input")).unwrap();
     let file = home.0.join(format!("input/{ID}-D"));
     symlink(home.0.join("elsewhere/z/x"), &file).unwrap();
-    let told = home.body(&request(6)).unwrap_err();
-    assert!(told.ends_with("it is a symbolic link, or no directory"), "{told}");
+    insta::assert_snapshot!(
+        home.body(&request(6)).unwrap_err(),
+        @"SPOOL/input/1pDJ4z-0007Kd-2B-D is not what Exim writes: it is a symbolic link, or no directory"
+    );
 
     symlink(home.0.join("elsewhere/z"), home.0.join("input/z")).unwrap();
-    let told = home.body(&request(6)).unwrap_err();
-    assert!(told.contains("/input/z is not what Exim writes"), "{told}");
+    insta::assert_snapshot!(
+        home.body(&request(6)).unwrap_err(),
+        @"SPOOL/input/z is not what Exim writes: it is a symbolic link, or no directory"
+    );
 
     // The spool itself may be one.
     let home = Home::new();
@@ -138,21 +143,27 @@ fn only_plain_files_of_exim_are_read() {
     let home = Home::new();
     let file = format!("input/{ID}-D");
     home.write(&format!("{file}/x"), b"");
-    let told = home.body(&request(6)).unwrap_err();
-    assert!(told.ends_with("it is no plain file"), "{told}");
+    insta::assert_snapshot!(
+        home.body(&request(6)).unwrap_err(),
+        @"SPOOL/input/1pDJ4z-0007Kd-2B-D is not what Exim writes: it is no plain file"
+    );
 
     let home = Home::new();
     fs::create_dir_all(home.0.join("input")).unwrap();
     nix::unistd::mkfifo(&home.0.join(&file), Mode::from_bits_truncate(0o600)).unwrap();
-    let told = home.body(&request(6)).unwrap_err();
-    assert!(told.ends_with("it is no plain file"), "{told}");
+    insta::assert_snapshot!(
+        home.body(&request(6)).unwrap_err(),
+        @"SPOOL/input/1pDJ4z-0007Kd-2B-D is not what Exim writes: it is no plain file"
+    );
 
     if nix::unistd::geteuid().is_root() {
         let home = Home::new();
         home.write(&file, format!("{ID}-D\nhello\n").as_bytes());
         std::os::unix::fs::chown(home.0.join(&file), Some(1), None).unwrap();
-        let told = home.body(&request(6)).unwrap_err();
-        assert!(told.ends_with("it belongs to somebody else"), "{told}");
+        insta::assert_snapshot!(
+            home.body(&request(6)).unwrap_err(),
+            @"SPOOL/input/1pDJ4z-0007Kd-2B-D is not what Exim writes: it belongs to somebody else"
+        );
     } else {
         let home = Home::new();
         home.write(&file, b"");
@@ -167,10 +178,7 @@ fn only_plain_files_of_exim_are_read() {
 fn without_a_name_there_is_no_file() {
     let home = Home::new();
     let nameless = EximRequest::default();
-    assert_eq!(
-        home.body(&nameless),
-        Err("the request names no message".to_owned())
-    );
+    insta::assert_snapshot!(home.body(&nameless).unwrap_err(), @"the request names no message");
     assert!(matches!(home.spool().scanned(&nameless), Err(SpoolError::NoId)));
     assert!(matches!(
         EximSpool::new("").body(&request(6)),
