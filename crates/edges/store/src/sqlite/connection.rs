@@ -88,7 +88,7 @@ fn versioned(
     connection: Result<Connection, StoreError>,
 ) -> Result<(Connection, u32), StoreError> {
     let connection = connection?;
-    let version = migrations::version_to_read(&connection, path)?;
+    let version = migrations::version(&connection, path)?;
     Ok((connection, version))
 }
 
@@ -166,6 +166,7 @@ fn set_limits(opened: rusqlite::Result<Connection>) -> rusqlite::Result<Connecti
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)
 }
 

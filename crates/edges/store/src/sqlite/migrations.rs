@@ -28,10 +28,9 @@ pub(crate) const FLEET: u32 = 4;
 const NAMES: u32 = 5;
 
 /// Outcomes of an earlier version under the names of today, for connections that may not change the schema.
-const OUTCOMES_BEFORE_NAMES: &str = "PRAGMA temp_store = MEMORY; CREATE TEMP VIEW outcome AS \
+const OUTCOMES_BEFORE_NAMES: &str = "CREATE TEMP VIEW outcome AS \
     SELECT id, author AS author_domain, spf, dkim, arc, dmarc, policy_domain, policy, disposition, action, \
     would AS enforced_action, overrides, rule, cause FROM main.outcome";
-
 /// "lmrc" in the header of the file, where `file` and SQLite's own tools look whose it is.
 const APPLICATION: i64 = 0x6c6d_7263;
 
@@ -40,15 +39,15 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<u32, Store
     version_of(connection, path, STEPS.len())
 }
 
-/// The version of a store that is only read, whose older names then stand for those of today.
-pub(super) fn version_to_read(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
-    let found = version(connection, path)?;
-    if (1..NAMES).contains(&found) {
-        connection
-            .execute_batch(OUTCOMES_BEFORE_NAMES)
-            .map_err(engine(path, "read an older schema"))?;
+/// Lets older names stand for those of today until this transaction is rolled back, of which all answers are then about
+/// one version: whoever writes may bring the schema up to date at any moment.
+pub(super) fn name_as_today(transaction: &Connection) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare_cached("SELECT max(version) FROM migration")?;
+    let found: u32 = statement.query_row([], |row| row.get(0))?;
+    if found < NAMES {
+        transaction.execute_batch(OUTCOMES_BEFORE_NAMES)?;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Brings the schema up to date, in one transaction: all of it or nothing.

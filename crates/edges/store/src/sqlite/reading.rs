@@ -128,6 +128,7 @@ impl FileReader {
     ) -> Result<T, StoreError> {
         let within = || {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
+            migrations::name_as_today(&transaction)?;
             ask(&transaction)
         };
         within().map_err(|error| row_error(&self.path, doing, error))

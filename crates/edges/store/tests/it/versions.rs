@@ -279,6 +279,21 @@ fn a_store_of_version_4_is_read_untouched_under_the_names_of_today() {
     assert_eq!(fs::read(directory.store()).unwrap(), before);
 }
 
+/// As it is done while a command reads, or in the instant in which it begins to.
+#[test]
+fn a_reader_goes_on_while_a_store_of_version_4_is_brought_up_to_date() {
+    let directory = Directory::new();
+    version_4(&directory);
+    let reader = reader(&directory);
+    has_observed(&reader);
+    drop(Recorder::open(RecorderOptions::at(directory.store())).unwrap());
+    has_observed(&reader);
+    assert_eq!(
+        (reader.status().unwrap().version, of_example_com(&reader)),
+        (5, 7)
+    );
+}
+
 #[tokio::test]
 async fn a_store_of_version_4_is_brought_up_to_date_and_hands_over_what_waits() {
     let (host, fleet) = (Directory::new(), Directory::new());
