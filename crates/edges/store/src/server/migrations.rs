@@ -174,14 +174,23 @@ async fn find(wire: &mut Wire) -> Result<SchemaFound, Failure> {
             Some(version) => Ok(SchemaFound::Version(version)),
             None => others(wire).await,
         },
-        Err(error) if lacks(&error, &["42P01", "42S02"]) => others(wire).await,
+        Err(error) if lacks(&error, NO_TABLE) => others(wire).await,
         // A table of this name with other columns.
-        Err(error) if lacks(&error, &["42703", "42S22"]) => Ok(SchemaFound::Foreign),
+        Err(error) if lacks(&error, NO_COLUMN) => Ok(SchemaFound::Foreign),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Whether the server says so: SQLSTATE of a table or column that is not there.
+/// SQLSTATE of a table that is not there, on each engine, and of such a column.
+const NO_TABLE: &[&str] = &["42P01", "42S02"];
+const NO_COLUMN: &[&str] = &["42703", "42S22"];
+
+/// Whether a statement names what is not there: its tables may have been brought to another version since the connection
+/// was checked.
+pub(super) fn may_be_of_another_version(error: &SqlError) -> bool {
+    lacks(error, NO_TABLE) || lacks(error, NO_COLUMN)
+}
+
 fn lacks(error: &SqlError, states: &[&str]) -> bool {
     let SqlError::Server(sqlx::Error::Database(error)) = error else {
         return false;

@@ -153,6 +153,7 @@ on_both!(
     a_statement_that_takes_too_long_is_given_up,
     no_more_connections_are_made_than_allowed,
     all_answers_are_about_one_state,
+    tables_that_a_later_build_has_changed_are_named_at_once,
 );
 
 fn add(sql: &dyn Sql, a: i64, b: i64) -> Result<u64, SqlError> {
@@ -463,4 +464,24 @@ fn all_answers_are_about_one_state(bed: &Bed) {
     assert_eq!(counted.unwrap(), (0, 0));
     let written = bed.server.read("try", |session| add(session, 2, 2));
     assert_eq!(trouble(written), Trouble::ReadOnly, "who reads does not write");
+}
+
+/// A host of the build before holds a connection that was checked.
+fn tables_that_a_later_build_has_changed_are_named_at_once(bed: &Bed) {
+    let ask = || {
+        bed.server.read("try", |session| {
+            session.rows("SELECT author_domain FROM outcome", &[], |row| {
+                row.get::<String>(0)
+            })
+        })
+    };
+    assert_eq!(ask().unwrap(), Vec::<String>::new());
+    bed.host
+        .sql("ALTER TABLE outcome RENAME COLUMN author_domain TO author");
+    assert_eq!(trouble(ask()), Trouble::Refused, "the version is the same");
+    bed.host
+        .sql("INSERT INTO migration (version, at_ms, program) VALUES (4, 0, 'landmarc')");
+    let (found, known) = (4, 3);
+    assert_eq!(trouble(ask()), Trouble::Newer { found, known });
+    assert_eq!(trouble(ask()), Trouble::Newer { found, known }, "and again");
 }

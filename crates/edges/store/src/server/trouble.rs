@@ -168,6 +168,14 @@ impl Trouble {
         }
     }
 
+    /// Whether the tables are not those of this build.
+    pub(super) fn is_about_tables(&self) -> bool {
+        matches!(
+            self,
+            Self::Empty | Self::Older { .. } | Self::Newer { .. } | Self::Foreign
+        )
+    }
+
     /// Whether waiting cannot help: someone has to choose another database or another build.
     #[must_use]
     pub fn is_final(&self) -> bool {

@@ -188,7 +188,7 @@ impl Inner {
             (Ok(done), State::Sound) => done,
             (Err(error), _) => {
                 self.undo(session);
-                return Err(error.into());
+                return Err(self.refused(handle, error));
             }
             // Whoever went on after an error went on in nothing: PostgreSQL would answer COMMIT with ROLLBACK.
             (Ok(_), State::Failed | State::Lost) => {
@@ -214,6 +214,21 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// What is wrong with a statement, or with the version of the tables that it is for: a host of a later build may have
+    /// brought them up to date while this one held its connections.
+    fn refused(&self, handle: &Handle, error: SqlError) -> Failure {
+        if migrations::may_be_of_another_version(&error) {
+            self.pool.forget();
+            // This one is checked.
+            if let Err(failure) = handle.block_on(self.pool.take())
+                && failure.trouble.is_about_tables()
+            {
+                return failure;
+            }
+        }
+        error.into()
     }
 
     fn begun(&self, handle: &Handle, kind: Kind) -> Result<ServerSession, Failure> {
