@@ -6,7 +6,6 @@ pub(crate) mod shared;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -77,9 +76,7 @@ impl RecorderOptions {
 #[derive(Debug)]
 pub struct Recorder {
     shared: Arc<RecorderShared>,
-    path: PathBuf,
-    answer_timeout: Duration,
-    keep_observations: bool,
+    options: RecorderOptions,
     digests: Digests,
     /// What is shared with the engine about the spool, where there is one.
     spool: Option<Arc<Share>>,
@@ -121,34 +118,24 @@ impl Recorder {
     }
 
     pub(crate) fn with_engine(options: RecorderOptions, opener: Opener) -> Result<Self, StoreError> {
-        let RecorderOptions {
-            path,
-            answer_timeout,
-            keep_observations,
-            limits,
-            gather,
-            must_open,
-            gives_way,
-            spool: _,
-            groups: _,
-        } = options;
         let engine = match opener() {
-            Err(error) if must_open || error.is_final() => return Err(error),
+            Err(error) if options.must_open || error.is_final() => return Err(error),
             other => other,
         };
-        let shared = Arc::new(RecorderShared::new(limits));
-        let pace = writer::WriterPace { gather, gives_way };
+        let shared = Arc::new(RecorderShared::new(options.limits));
+        let pace = writer::WriterPace {
+            gather: options.gather,
+            gives_way: options.gives_way,
+        };
         let writer = writer::spawn(Arc::clone(&shared), opener, engine, pace);
         let writer = writer.map_err(|source| StoreError::Io {
             doing: "start a thread for",
-            path: path.clone(),
+            path: options.path.clone(),
             source,
         })?;
         Ok(Self {
             shared,
-            path,
-            answer_timeout,
-            keep_observations,
+            options,
             digests: Digests::new(),
             spool: None,
             folding: None,
@@ -161,11 +148,11 @@ impl Recorder {
     /// answered as fast as before. Needs a tokio runtime with time, when it is awaited.
     pub fn record(&self, observation: Observation) -> impl Future<Output = Recorded> + Send + use<> {
         let (waiter, answer) = oneshot::channel();
-        let prepared = Prepared::new(observation, self.keep_observations, &self.digests);
+        let prepared = Prepared::new(observation, self.options.keep_observations, &self.digests);
         self.shared.push(prepared, waiter);
         let shared = Arc::clone(&self.shared);
         let timeout = match self.state() {
-            RecorderState::Ok => self.answer_timeout,
+            RecorderState::Ok => self.options.answer_timeout,
             RecorderState::Degraded => Duration::ZERO,
         };
         async move {
@@ -173,7 +160,7 @@ impl Recorder {
                 Ok(Ok(recorded)) => recorded,
                 Ok(Err(_)) => Recorded::Dropped,
                 Err(_) => {
-                    shared.counters.later.fetch_add(1, Relaxed);
+                    shared.counters.count(|counted| counted.later += 1);
                     Recorded::Later
                 }
             }
@@ -194,13 +181,16 @@ impl Recorder {
     /// What was done so far.
     pub fn statistics(&self) -> RecorderStatistics {
         let state = lock_ignoring_poison(&self.shared.state);
-        let (length, bytes) = (state.queue.len(), state.queue.bytes());
+        let (queue_length, queue_bytes) = (state.queue.len(), state.queue.bytes());
         drop(state);
-        let mut statistics = self.shared.counters.read(length, bytes);
-        statistics.file_bytes = std::fs::metadata(&self.path).ok().map(|file| file.len());
-        statistics.folded_messages = self.folding.as_ref().map_or(0, |folding| folding.messages());
-        statistics.spool_lost = self.spool.as_ref().map(|spool| spool.lost()).unwrap_or_default();
-        statistics
+        RecorderStatistics {
+            file_bytes: std::fs::metadata(&self.options.path).ok().map(|file| file.len()),
+            folded_messages: self.folding.as_ref().map_or(0, |folding| folding.messages()),
+            spool_lost: self.spool.as_ref().map(|spool| spool.lost()).unwrap_or_default(),
+            queue_length,
+            queue_bytes,
+            ..self.shared.counters.read()
+        }
     }
 
     /// Whether the store takes what it is given; cheap enough to be asked for each message.

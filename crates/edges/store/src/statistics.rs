@@ -1,15 +1,16 @@
 //! What the recorder has done, for metrics.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::error::StoreError;
-use crate::model::{ExpiredRecords, RecordLosses, Retention, SpoolLost};
+use crate::model::{ExpiredRecords, RecordLosses, Retention};
+use crate::sync::lock_ignoring_poison;
 
 /// Whether the store takes what it is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RecorderState {
     /// The last attempt to write went well.
+    #[default]
     Ok,
     /// It did not: records wait in memory. Or nobody tries any more, for a defect has ended the
     /// writer: then all that is handed over is dropped and counted.
@@ -17,7 +18,7 @@ pub enum RecorderState {
 }
 
 /// Counters since the recorder was opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecorderStatistics {
     /// Records handed over.
     pub recorded: u64,
@@ -62,89 +63,63 @@ pub struct RecorderStatistics {
     pub state: RecorderState,
 }
 
+/// What was counted so far, by the recorder and its writer.
 #[derive(Debug, Default)]
-pub(crate) struct RecorderCounters {
-    pub(crate) recorded: AtomicU64,
-    pub(crate) committed: AtomicU64,
-    pub(crate) later: AtomicU64,
-    dropped_traces: AtomicU64,
-    dropped_observations: AtomicU64,
-    dropped_tallies: AtomicU64,
-    dropped_rule_hits: AtomicU64,
-    evicted_traces: AtomicU64,
-    evicted_observations: AtomicU64,
-    evicted_tally_rows: AtomicU64,
-    max_bytes: AtomicU64,
-    pub(crate) commits: AtomicU64,
-    pub(crate) failures: AtomicU64,
-    pub(crate) degraded: AtomicBool,
-    pub(crate) last_error: Mutex<Option<String>>,
-}
+pub(crate) struct RecorderCounters(Mutex<RecorderStatistics>);
 
 impl RecorderCounters {
+    /// Counts what was done.
+    pub(crate) fn count(&self, done: impl FnOnce(&mut RecorderStatistics)) {
+        done(&mut lock_ignoring_poison(&self.0));
+    }
+
     /// Counts a failure.
     pub(crate) fn note(&self, error: &StoreError) {
-        self.failures.fetch_add(1, Relaxed);
-        *crate::sync::lock_ignoring_poison(&self.last_error) = Some(error.in_full());
+        self.count(|counted| {
+            counted.failures += 1;
+            counted.last_error = Some(error.in_full());
+        });
     }
 
     pub(crate) fn add_lost(&self, lost: RecordLosses) {
-        self.dropped_traces.fetch_add(lost.traces, Relaxed);
-        self.dropped_observations.fetch_add(lost.observations, Relaxed);
-        self.dropped_tallies.fetch_add(lost.tallies, Relaxed);
-        self.dropped_rule_hits.fetch_add(lost.rule_hits, Relaxed);
+        self.count(|counted| {
+            counted.dropped_traces += lost.traces;
+            counted.dropped_observations += lost.observations;
+            counted.dropped_tallies += lost.tallies;
+            counted.dropped_rule_hits += lost.rule_hits;
+        });
     }
 
     /// Counts what made room.
     pub(crate) fn add_evicted(&self, keep: &Retention, done: &ExpiredRecords) {
-        self.evicted_traces.fetch_add(done.traces_for_size, Relaxed);
-        self.evicted_observations
-            .fetch_add(done.observations_for_size, Relaxed);
-        self.evicted_tally_rows
-            .fetch_add(done.tally_rows_for_size, Relaxed);
-        self.max_bytes.store(keep.max_bytes.unwrap_or(0), Relaxed);
+        self.count(|counted| {
+            counted.evicted_traces += done.traces_for_size;
+            counted.evicted_observations += done.observations_for_size;
+            counted.evicted_tally_rows += done.tally_rows_for_size;
+            counted.max_bytes = keep.max_bytes;
+        });
     }
 
-    pub(crate) fn lost(&self) -> RecordLosses {
-        RecordLosses {
-            traces: self.dropped_traces.load(Relaxed),
-            observations: self.dropped_observations.load(Relaxed),
-            tallies: self.dropped_tallies.load(Relaxed),
-            rule_hits: self.dropped_rule_hits.load(Relaxed),
-        }
+    pub(crate) fn set_state(&self, state: RecorderState) {
+        self.count(|counted| counted.state = state);
     }
 
     pub(crate) fn state(&self) -> RecorderState {
-        if self.degraded.load(Relaxed) {
-            RecorderState::Degraded
-        } else {
-            RecorderState::Ok
+        lock_ignoring_poison(&self.0).state
+    }
+
+    /// What is lost of records: not what the spool lost.
+    pub(crate) fn lost(&self) -> RecordLosses {
+        let counted = lock_ignoring_poison(&self.0);
+        RecordLosses {
+            traces: counted.dropped_traces,
+            observations: counted.dropped_observations,
+            tallies: counted.dropped_tallies,
+            rule_hits: counted.dropped_rule_hits,
         }
     }
 
-    pub(crate) fn read(&self, queue_length: usize, queue_bytes: usize) -> RecorderStatistics {
-        let lost = self.lost();
-        RecorderStatistics {
-            recorded: self.recorded.load(Relaxed),
-            committed: self.committed.load(Relaxed),
-            later: self.later.load(Relaxed),
-            dropped_traces: lost.traces,
-            dropped_observations: lost.observations,
-            dropped_tallies: lost.tallies,
-            dropped_rule_hits: lost.rule_hits,
-            folded_messages: 0,
-            evicted_traces: self.evicted_traces.load(Relaxed),
-            evicted_observations: self.evicted_observations.load(Relaxed),
-            evicted_tally_rows: self.evicted_tally_rows.load(Relaxed),
-            file_bytes: None,
-            max_bytes: Some(self.max_bytes.load(Relaxed)).filter(|most| *most > 0),
-            spool_lost: SpoolLost::default(),
-            queue_length,
-            queue_bytes,
-            commits: self.commits.load(Relaxed),
-            failures: self.failures.load(Relaxed),
-            last_error: crate::sync::lock_ignoring_poison(&self.last_error).clone(),
-            state: self.state(),
-        }
+    pub(crate) fn read(&self) -> RecorderStatistics {
+        lock_ignoring_poison(&self.0).clone()
     }
 }

@@ -5,7 +5,6 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use crate::limits::MAX_BATCH;
 use crate::model::{RecordLosses, Recorded};
 use crate::queue::Batch;
 use crate::recorder::shared::{Job, RecorderShared};
+use crate::statistics::RecorderState;
 use crate::sync::lock_ignoring_poison;
 
 /// After a failure the next attempt waits this long, after each further one twice as long,
@@ -206,8 +206,10 @@ impl Writer {
     fn written(&mut self, batch: Batch) {
         let written = batch.len();
         self.together = written > 1;
-        self.shared.counters.commits.fetch_add(1, Relaxed);
-        self.shared.counters.committed.fetch_add(written as u64, Relaxed);
+        self.shared.counters.count(|counted| {
+            counted.commits += 1;
+            counted.committed += written as u64;
+        });
         lock_ignoring_poison(&self.shared.state).queue.settle();
         self.recovered();
         batch.answer(Recorded::Committed);
@@ -262,7 +264,7 @@ impl Writer {
         let now = Instant::now();
         let pause = match &self.trouble {
             None => {
-                self.shared.counters.degraded.store(true, Relaxed);
+                self.shared.counters.set_state(RecorderState::Degraded);
                 warn!(
                     error = error.in_full(),
                     remedy = error.remedy(),
@@ -281,7 +283,7 @@ impl Writer {
 
     fn recovered(&mut self) {
         if let Some(trouble) = self.trouble.take() {
-            self.shared.counters.degraded.store(false, Relaxed);
+            self.shared.counters.set_state(RecorderState::Ok);
             let seconds = trouble.since.elapsed().as_secs_f32();
             info!(seconds, "the store is written again");
         }
@@ -331,7 +333,7 @@ impl Drop for End {
         let mut state = lock_ignoring_poison(&self.0.state);
         state.over = true;
         if state.ends.is_none() {
-            self.0.counters.degraded.store(true, Relaxed);
+            self.0.counters.set_state(RecorderState::Degraded);
             self.0.counters.note(&StoreError::Panicked {
                 doing: "wait for records",
                 panic: "the writer ended".to_owned(),

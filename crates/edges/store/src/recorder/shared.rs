@@ -1,6 +1,5 @@
 //! What the recorder and its writer share.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
@@ -56,7 +55,7 @@ impl RecorderShared {
     }
 
     pub(crate) fn push(&self, prepared: Prepared, waiter: oneshot::Sender<Recorded>) {
-        self.counters.recorded.fetch_add(1, Relaxed);
+        self.counters.count(|counted| counted.recorded += 1);
         let waiter = Some(waiter);
         let mut state = lock_ignoring_poison(&self.state);
         let lost = if state.over {

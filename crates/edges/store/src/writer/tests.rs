@@ -153,7 +153,7 @@ fn trouble_is_told_when_it_begins_and_when_it_ends() {
     assert_eq!(first.try_recv(), Ok(Recorded::Committed));
     let all: Vec<_> = (1..7).map(|number| format!("id-{number}")).collect();
     assert_eq!(script.written(), [all, Vec::new()]);
-    let statistics = writer.shared.counters.read(0, 0);
+    let statistics = writer.shared.counters.read();
     assert_eq!((statistics.failures, statistics.committed), (5, 6));
     assert_eq!(statistics.state, RecorderState::Ok);
     assert_eq!(
@@ -219,7 +219,7 @@ async fn a_writer_that_is_gone_leaves_nobody_waiting() {
     let (waiter, answer) = oneshot::channel();
     shared.push(prepared(observation(2)), waiter);
     assert!(answer.await.is_err(), "which the recorder tells as *dropped*");
-    let statistics = shared.counters.read(0, 0);
+    let statistics = shared.counters.read();
     assert_eq!(statistics.state, RecorderState::Ok, "it was asked to end");
     assert_eq!(
         (statistics.dropped_observations, statistics.dropped_tallies),
@@ -237,7 +237,7 @@ fn a_batch_that_panics_is_dropped_and_the_next_is_written() {
         poison.each_mut().map(oneshot::Receiver::try_recv),
         [Ok(Recorded::Dropped), Ok(Recorded::Dropped)]
     );
-    let statistics = writer.shared.counters.read(0, 0);
+    let statistics = writer.shared.counters.read();
     assert_eq!(
         (statistics.dropped_observations, statistics.dropped_tallies),
         (2, 2)
@@ -334,7 +334,7 @@ fn a_writer_that_ends_unasked_is_told() {
     assert_eq!(answer.try_recv(), Ok(Recorded::Dropped));
     let (waiter, _answer) = oneshot::channel();
     shared.push(prepared(observation(2)), waiter);
-    let statistics = shared.counters.read(0, 0);
+    let statistics = shared.counters.read();
     assert_eq!(statistics.state, RecorderState::Degraded);
     assert!(statistics.last_error.unwrap().contains("the writer ended"));
     assert_eq!(
