@@ -1,5 +1,6 @@
 //! What can go wrong with a store, and what the operator can do about it.
 
+use std::any::Any;
 use std::path::PathBuf;
 
 use crate::spool::SegmentError;
@@ -129,6 +130,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What a panic said while this was being done.
+    pub(crate) fn panicked(doing: &'static str, payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let panic = text.unwrap_or("no message").to_owned();
+        Self::Panicked { doing, panic }
+    }
+
     /// What the operator can do, in a sentence.
     pub fn remedy(&self) -> &'static str {
         match self {

@@ -165,9 +165,9 @@ pub use model::{
     Applied, BounceSuppression, Claim, Claims, Day, DayCounts, DayState, DeliveriesAbout, Delivery,
     DeliveryNumber, DeliveryState, ExpiredRecords, Heartbeat, HostId, HostProgress, HostStatus, Import,
     Imported, Lease, LogFilter, NewDelivery, NewReport, Origin, OutboxCounts, OutboxExpired, OutboxFilter,
-    OutboxRetention, OutboxStatus, Put, QueueLimits, Recorded, Redirection, Report, ReportKind, ReportNumber,
-    Resend, Retention, RuleHits, SpoolAgreement, SpoolLimits, SpoolLost, SpoolStatus, StoreStatus, Strikes,
-    Suppression,
+    OutboxRetention, OutboxStatus, Put, QueueLimits, RecordLosses, Recorded, Redirection, Report, ReportKind,
+    ReportNumber, Resend, Retention, RuleHits, SpoolAgreement, SpoolLimits, SpoolStatus, StoreStatus,
+    Strikes, Suppression,
 };
 pub use outbox::{COMMAND_BUSY_TIMEOUT, Outbox, SERVICE_BUSY_TIMEOUT};
 pub use place::StoreLocation;

@@ -26,8 +26,7 @@ pub use outbox::{
     BounceSuppression, Claim, Claims, DayCounts, DayState, DeliveriesAbout, Origin, OutboxCounts,
     OutboxExpired, OutboxFilter, OutboxRetention, OutboxStatus, Redirection, Resend, Strikes, Suppression,
 };
-pub use queue::QueueLimits;
-pub(crate) use queue::RecordLosses;
+pub use queue::{QueueLimits, RecordLosses};
 pub use reading::{LogFilter, RuleHits, StoreStatus};
 pub use recorded::Recorded;
-pub use spool::{HostId, SpoolAgreement, SpoolLimits, SpoolLost, SpoolStatus};
+pub use spool::{HostId, SpoolAgreement, SpoolLimits, SpoolStatus};

@@ -48,7 +48,7 @@ pub struct RecorderStatistics {
     /// [`Retention::max_bytes`](crate::Retention::max_bytes) of the last expiry.
     pub max_bytes: Option<u64>,
     /// What the spool had no room for since the recorder was opened.
-    pub spool_lost: SpoolLost,
+    pub spool_lost: RecordLosses,
     /// Records that wait in memory, and folded rows of the tally.
     pub queue_length: usize,
     /// Octets of them, about.

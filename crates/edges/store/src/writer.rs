@@ -2,7 +2,6 @@
 //! When the store does not take it, it waits in memory and is tried again. An engine that panics loses
 //! the batch it had in hand, and no more.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -312,16 +311,7 @@ impl Writer {
 /// Calls the engine; its panic is an error like others. Who calls gives up what it may have left half
 /// done: the engine, whose transaction is then rolled back.
 fn guarded<T>(doing: &'static str, call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| {
-        let panic = words(payload.as_ref());
-        Err(StoreError::Panicked { doing, panic })
-    })
-}
-
-fn words(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("no message").to_owned()
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| Err(StoreError::panicked(doing, &*payload)))
 }
 
 /// However the thread ends, by a panic too: nobody is left waiting. If it was not asked to, the store

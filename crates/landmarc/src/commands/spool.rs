@@ -133,7 +133,7 @@ pub(crate) fn in_words(status: &SpoolStatus, now_ms: u64) -> String {
         grouped(status.entries),
         size(status.octets),
     );
-    if *lost != landmarc_store::SpoolLost::default() {
+    if *lost != landmarc_store::RecordLosses::default() {
         text.push_str(&format!(
             "given up        {} traces, {} observations, {} messages of the tally, {} hits of rules, for want of room\n",
             grouped(lost.traces),

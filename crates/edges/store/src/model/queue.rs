@@ -21,23 +21,28 @@ impl Default for QueueLimits {
     }
 }
 
-/// What had to be given up.
+/// What had to be given up for want of room. Nothing that the spool gave up is lost to the store of the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RecordLosses {
-    pub(crate) traces: u64,
-    /// A trace that is lost with its observation is not counted again.
-    pub(crate) observations: u64,
-    pub(crate) tallies: u64,
-    pub(crate) rule_hits: u64,
+pub struct RecordLosses {
+    /// Texts of traces. One that is lost with its observation is not counted again.
+    pub traces: u64,
+    /// Observations.
+    pub observations: u64,
+    /// Messages that nobody counts: in the tally, or in that of the fleet.
+    pub tallies: u64,
+    /// Hits of rules that are not counted.
+    pub rule_hits: u64,
 }
 
 impl RecordLosses {
-    pub(crate) fn and(self, other: Self) -> Self {
+    /// With what was lost elsewhere.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
         Self {
-            traces: self.traces + other.traces,
-            observations: self.observations + other.observations,
-            tallies: self.tallies + other.tallies,
-            rule_hits: self.rule_hits + other.rule_hits,
+            traces: self.traces.saturating_add(other.traces),
+            observations: self.observations.saturating_add(other.observations),
+            tallies: self.tallies.saturating_add(other.tallies),
+            rule_hits: self.rule_hits.saturating_add(other.rule_hits),
         }
     }
 }

@@ -61,40 +61,6 @@ pub struct SpoolLimits {
     pub observations: bool,
 }
 
-/// What was given up for want of room in the spool. Nothing of it is lost to the store of the host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SpoolLost {
-    /// Texts of traces.
-    pub traces: u64,
-    /// Observations.
-    pub observations: u64,
-    /// Messages that the fleet does not count.
-    pub tallies: u64,
-    /// Hits of rules that the fleet does not count.
-    pub rule_hits: u64,
-}
-
-impl SpoolLost {
-    /// Adds what was lost elsewhere.
-    pub fn add(&mut self, other: Self) {
-        self.traces = self.traces.saturating_add(other.traces);
-        self.observations = self.observations.saturating_add(other.observations);
-        self.tallies = self.tallies.saturating_add(other.tallies);
-        self.rule_hits = self.rule_hits.saturating_add(other.rule_hits);
-    }
-}
-
-impl From<RecordLosses> for SpoolLost {
-    fn from(lost: RecordLosses) -> Self {
-        Self {
-            traces: lost.traces,
-            observations: lost.observations,
-            tallies: lost.tallies,
-            rule_hits: lost.rule_hits,
-        }
-    }
-}
-
 /// What waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SpoolStatus {
@@ -109,7 +75,7 @@ pub struct SpoolStatus {
     /// When the oldest was written, in milliseconds since the epoch.
     pub oldest_ms: Option<u64>,
     /// What was lost since the spool is there.
-    pub lost: SpoolLost,
+    pub lost: RecordLosses,
 }
 
 /// Whether a collector and we agree about our numbers.

@@ -143,7 +143,7 @@ impl Inner {
             let refused = |error: std::io::Error| Failure::from(SqlError::Other(error.into()));
             match spawned.map_err(|error| store_error(refused(error)))?.join() {
                 Ok(done) => done.map_err(store_error),
-                Err(panic) => Err(panicked(doing, &*panic)),
+                Err(panic) => Err(StoreError::panicked(doing, &*panic)),
             }
         })
     }
@@ -372,15 +372,6 @@ fn ahead_of(server_ms: i64, here_ms: i64) -> i64 {
         ahead_ms
     } else {
         0
-    }
-}
-
-fn panicked(doing: &'static str, panic: &(dyn std::any::Any + Send)) -> StoreError {
-    let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
-    let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
-    StoreError::Panicked {
-        doing,
-        panic: words.unwrap_or_default(),
     }
 }
 

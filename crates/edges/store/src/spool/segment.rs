@@ -24,7 +24,7 @@ use super::frame::MAX_FRAME;
 use super::octets::{Cursor, Fault};
 use crate::digest::Digests;
 use crate::limits::{MAX_SUM, MAX_WORD};
-use crate::model::{HostId, SpoolLost};
+use crate::model::{HostId, RecordLosses};
 
 /// What a segment begins with.
 const MAGIC: [u8; 8] = *b"lmrc-seg";
@@ -127,12 +127,9 @@ impl Segment {
     }
 
     /// What had to go from them at the host for want of room.
-    pub fn lost(&self) -> SpoolLost {
-        let mut lost = SpoolLost::default();
-        self.entries
-            .iter()
-            .for_each(|entry| lost.add(entry.lost().into()));
-        lost
+    pub fn lost(&self) -> RecordLosses {
+        let entries = self.entries.iter().map(Sealed::lost);
+        entries.fold(RecordLosses::default(), RecordLosses::and)
     }
 
     /// How many octets it takes.

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::model::{SpoolLimits, SpoolLost};
+use crate::model::{RecordLosses, SpoolLimits};
 use crate::sync::lock_ignoring_poison;
 
 /// What a recorder and its engine share about the spool, however often the engine is opened anew.
@@ -12,7 +12,7 @@ pub(crate) struct Share {
     pub(crate) limits: SpoolLimits,
     /// Whether this recorder has begun, and is another host than the one before it.
     begun: AtomicBool,
-    lost: Mutex<SpoolLost>,
+    lost: Mutex<RecordLosses>,
 }
 
 impl Share {
@@ -32,11 +32,12 @@ impl Share {
         self.begun.store(true, Relaxed);
     }
 
-    pub(crate) fn add_lost(&self, lost: SpoolLost) {
-        lock_ignoring_poison(&self.lost).add(lost);
+    pub(crate) fn add_lost(&self, lost: RecordLosses) {
+        let mut sum = lock_ignoring_poison(&self.lost);
+        *sum = sum.and(lost);
     }
 
-    pub(crate) fn lost(&self) -> SpoolLost {
+    pub(crate) fn lost(&self) -> RecordLosses {
         *lock_ignoring_poison(&self.lost)
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use landmarc_store::{
-    Heartbeat, Reader, Recorder, Segment, SpoolAgreement, SpoolLimits, SpoolLost, SpoolStatus, StoreError,
+    Heartbeat, Reader, RecordLosses, Recorder, Segment, SpoolAgreement, SpoolLimits, SpoolStatus, StoreError,
 };
 
 use crate::hosts::{
@@ -20,7 +20,7 @@ async fn what_is_recorded_waits_and_is_there_after_it_was_applied() {
     recorder.rules_in_force(["all", "never"], MIDNIGHT);
     recorder.close(PATIENCE);
     let waits = status(&host);
-    assert_eq!((waits.messages, waits.lost), (500, SpoolLost::default()));
+    assert_eq!((waits.messages, waits.lost), (500, RecordLosses::default()));
     assert!(waits.oldest_ms.is_some() && waits.host.is_some());
     let mut spool = spool(&host);
     let mut collector = collector(&fleet);
@@ -61,7 +61,7 @@ async fn counts_alone_are_handed_over_where_no_observations_are_wanted() {
     let (there, here) = (Contents::of(&host), Contents::of(&fleet));
     assert_eq!((there.tally, there.hits), (here.tally, here.hits));
     assert_eq!((there.log.len(), here.log.len()), (9, 0));
-    assert_eq!(status(&host).lost, SpoolLost::default());
+    assert_eq!(status(&host).lost, RecordLosses::default());
 }
 
 #[tokio::test]

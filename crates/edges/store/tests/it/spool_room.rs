@@ -3,7 +3,7 @@
 use std::fs;
 
 use landmarc_observation::Observation;
-use landmarc_store::{Reader, Recorder, Segment, SpoolLimits, SpoolLost};
+use landmarc_store::{Reader, RecordLosses, Recorder, Segment, SpoolLimits};
 
 use crate::hosts::{
     Contents, PATIENCE, ROOM, apply, collector, counted_first_day, messages, record_one_by_one, recorded,
@@ -36,9 +36,9 @@ async fn at_the_limit_nothing_goes_and_past_it_the_oldest_trace() {
         let limits = SpoolLimits { bytes, ..ROOM };
         let recorder = Recorder::open(spooling(host.store(), limits)).unwrap();
         record_one_by_one(&recorder, plain(0..10)).await;
-        let lost = SpoolLost {
+        let lost = RecordLosses {
             traces,
-            ..SpoolLost::default()
+            ..RecordLosses::default()
         };
         let statistics = recorder.close(PATIENCE);
         assert_eq!(
@@ -160,10 +160,10 @@ async fn counts_go_last_and_each_that_is_lost_is_told() {
         (statistics.spool_lost, 600)
     );
     let mut collector = collector(&fleet);
-    let mut lost = SpoolLost::default();
+    let mut lost = RecordLosses::default();
     for segment in taken(&mut spool(&host), usize::MAX) {
         apply(&mut collector, &segment);
-        lost.add(Segment::read(&segment).unwrap().lost());
+        lost = lost.and(Segment::read(&segment).unwrap().lost());
     }
     assert_eq!((lost, counted_first_day(&fleet)), (waits.lost, waits.messages));
     let hosts = Reader::open(fleet.store()).unwrap().hosts().unwrap();
@@ -176,7 +176,7 @@ async fn a_spool_without_any_room_counts_what_it_loses() {
     let host = Directory::new();
     recorded(&host, SpoolLimits { bytes: 0, ..ROOM }, messages(0..20)).await;
     let waits = status(&host);
-    let all = SpoolLost {
+    let all = RecordLosses {
         traces: 20,
         observations: 20,
         tallies: 20,

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use crate::model::{HostId, SpoolLost};
+use crate::model::{HostId, RecordLosses};
 
 /// The row. Whoever has read it in a transaction that writes may change and save it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) struct Account {
     pub(super) entries: u64,
     pub(super) octets: u64,
     pub(super) messages: u64,
-    pub(super) lost: SpoolLost,
+    pub(super) lost: RecordLosses,
 }
 
 impl Account {
@@ -40,7 +40,7 @@ impl Account {
                 entries: row.get(6)?,
                 octets: row.get(7)?,
                 messages: row.get(8)?,
-                lost: SpoolLost {
+                lost: RecordLosses {
                     traces: row.get(9)?,
                     observations: row.get(10)?,
                     tallies: row.get(11)?,

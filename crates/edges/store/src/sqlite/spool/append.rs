@@ -10,7 +10,7 @@ use super::evict::evict;
 use crate::clock::now_ms;
 use crate::digest::Digest;
 use crate::folded::FoldedCounts;
-use crate::model::{Day, HostId, SpoolLost, as_integer};
+use crate::model::{Day, HostId, RecordLosses, as_integer};
 use crate::prepared::KeptObservation;
 use crate::queue::Batch;
 use crate::recent::Recent;
@@ -28,7 +28,7 @@ pub(in crate::sqlite) struct Appender {
     /// where traces are kept by domain, the text is there.
     packed: Recent<(Digest, Digest), Day>,
     /// What the transaction under way had no room for.
-    lost: SpoolLost,
+    lost: RecordLosses,
 }
 
 impl Appender {
@@ -53,7 +53,7 @@ impl Appender {
             share: Arc::clone(share),
             packer: Packer::new(),
             packed: Recent::new(REMEMBERED),
-            lost: SpoolLost::default(),
+            lost: RecordLosses::default(),
         })
     }
 
@@ -93,7 +93,7 @@ impl Appender {
     /// Nothing was appended.
     pub(in crate::sqlite) fn rolled_back(&mut self) {
         self.packed = Recent::new(REMEMBERED);
-        self.lost = SpoolLost::default();
+        self.lost = RecordLosses::default();
     }
 
     fn append_entries(
@@ -206,8 +206,8 @@ impl Entry<'_> {
     }
 }
 
-fn since(now: SpoolLost, before: SpoolLost) -> SpoolLost {
-    SpoolLost {
+fn since(now: RecordLosses, before: RecordLosses) -> RecordLosses {
+    RecordLosses {
         traces: now.traces - before.traces,
         observations: now.observations - before.observations,
         tallies: now.tallies - before.tallies,

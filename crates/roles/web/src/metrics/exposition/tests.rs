@@ -56,7 +56,7 @@ fn sources() -> Sources {
         evicted_tally_rows: 104,
         file_bytes: Some(13 << 30),
         max_bytes: Some(16 << 30),
-        spool_lost: landmarc_store::SpoolLost::default(),
+        spool_lost: landmarc_store::RecordLosses::default(),
         last_error: None,
         state: landmarc_store::RecorderState::Degraded,
     };
@@ -143,7 +143,7 @@ fn of_fleet(metrics: &Metrics) {
         octets: 3_456,
         // In the far future: it waits for no time yet.
         oldest_ms: Some(u64::MAX),
-        lost: landmarc_store::SpoolLost {
+        lost: landmarc_store::RecordLosses {
             traces: 4,
             observations: 3,
             tallies: 2,
