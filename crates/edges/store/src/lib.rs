@@ -177,5 +177,6 @@ pub use server::{
     Accounts, DatabaseEncryption, DatabaseOptions, DatabaseServer, Migrated, NoServerAddress, ServerAddress,
     ServerEngine, Trouble, grants,
 };
-pub use spool::{Exported, MAX_ENTRIES, MAX_SEGMENT, MAX_UNPACKED, Segment, SegmentError, Spool};
+pub use spool::{Exported, MAX_ENTRIES, MAX_SEGMENT, MAX_UNPACKED, Segment, SegmentError};
+pub use sqlite::Spool;
 pub use statistics::{RecorderState, RecorderStatistics};

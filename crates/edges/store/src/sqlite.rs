@@ -33,7 +33,7 @@ pub(crate) use connection::{BUSY, BUSY_SERVICE};
 pub(crate) use migrations::{FLEET, IMPORTS, REPORTS};
 pub(crate) use reading::FileReader;
 pub(crate) use secondary::SecondaryConnection;
-pub(crate) use spool::FileSpool;
+pub use spool::Spool;
 #[cfg(test)]
 pub(crate) use statements::in_memory;
 pub(crate) use write::Sqlite;

@@ -5,9 +5,9 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Spool;
 use super::segment::{MAX_SEGMENT, Segment};
 use crate::error::StoreError;
+use crate::sqlite::Spool;
 
 /// Octets of one file, about.
 const FILE: usize = 8 << 20;

@@ -22,34 +22,56 @@ pub(super) use append::Appender;
 /// Most entries removed in one transaction: about 5 ms.
 const ROWS: usize = 256;
 
-/// The side of whoever hands entries over.
-pub(crate) struct FileSpool {
+/// Hands over what waits, beside the recorder: on a connection of its own and in short transactions, after each
+/// of which the recorder may be first.
+pub struct Spool {
     secondary: SecondaryConnection,
+    host_name: String,
 }
 
-impl std::fmt::Debug for FileSpool {
+impl std::fmt::Debug for Spool {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
-            .debug_tuple("FileSpool")
+            .debug_tuple("Spool")
             .field(&self.secondary.path())
             .finish()
     }
 }
 
-impl FileSpool {
-    pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        let secondary = SecondaryConnection::open(path, busy_timeout)?;
-        Ok(Self { secondary })
+impl Spool {
+    /// Opens the spool in the store at this path, brings its schema up to date, and waits so long at most for
+    /// others who write. Segments tell the name of the host, and are found by its id.
+    ///
+    /// # Errors
+    /// When the store is of a newer version or another program's, or cannot be opened.
+    pub fn open(
+        path: impl AsRef<Path>,
+        host_name: impl Into<String>,
+        busy_timeout: Duration,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            secondary: SecondaryConnection::open(path.as_ref(), busy_timeout)?,
+            host_name: host_name.into(),
+        })
     }
 
-    pub(crate) fn status(&mut self) -> Result<SpoolStatus, StoreError> {
+    /// What waits.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn status(&mut self) -> Result<SpoolStatus, StoreError> {
         self.secondary.read("look what waits", |&Statements(connection)| {
             Ok(status(connection)?)
         })
     }
 
-    pub(crate) fn take(&mut self, name: &str, most: usize) -> Result<Option<Segment>, StoreError> {
-        let inode = self.inode();
+    /// The oldest entries, all of one host id: as many as fit into so many octets, and one at least. They stay
+    /// until they are removed, and come again until then; what was handed out is never folded into others.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn take(&mut self, max_octets: usize) -> Result<Option<Segment>, StoreError> {
+        let inode = inode_of(self.secondary.path());
         // Marked first, which is brief; then read, while the recorder may go on.
         let marked = self
             .secondary
@@ -59,7 +81,7 @@ impl FileSpool {
                     account.claim_file(connection, inode)?;
                     account.save(connection)?;
                 }
-                Ok(mark(connection, most)?)
+                Ok(mark(connection, max_octets)?)
             })?;
         let Some((host, from, to)) = marked else {
             return Ok(None);
@@ -67,10 +89,15 @@ impl FileSpool {
         let entries = self.secondary.read("read entries", |&Statements(connection)| {
             Ok(read(connection, host, from, to)?)
         })?;
-        Ok((!entries.is_empty()).then(|| Segment::new(host, name, entries)))
+        Ok((!entries.is_empty()).then(|| Segment::new(host, &self.host_name, entries)))
     }
 
-    pub(crate) fn remove(&mut self, host: HostId, last: u64) -> Result<u64, StoreError> {
+    /// Removes what was handed out, up to this number of this host: a collector or a file has it. How many
+    /// entries those were.
+    ///
+    /// # Errors
+    /// When the store cannot be written. Some may have been removed.
+    pub fn remove(&mut self, host: HostId, last: u64) -> Result<u64, StoreError> {
         let mut removed = 0;
         loop {
             let some = self
@@ -85,7 +112,11 @@ impl FileSpool {
         }
     }
 
-    pub(crate) fn agree(&mut self, host: HostId, highest: u64) -> Result<SpoolAgreement, StoreError> {
+    /// Compares numbers with a collector, which knows so much of this host ([`HostProgress::highest`](crate::HostProgress)).
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn agree(&mut self, host: HostId, highest: u64) -> Result<SpoolAgreement, StoreError> {
         self.secondary
             .write("compare numbers", |&Statements(connection)| {
                 let mut account = Account::read(connection)?;
@@ -96,19 +127,6 @@ impl FileSpool {
                 account.save(connection)?;
                 Ok(SpoolAgreement::AnotherHost)
             })
-    }
-
-    pub(crate) fn new_identity(&mut self) -> Result<(), StoreError> {
-        self.secondary
-            .write("take a new host id", |&Statements(connection)| {
-                let mut account = Account::read(connection)?;
-                account.become_another()?;
-                Ok(account.save(connection)?)
-            })
-    }
-
-    fn inode(&self) -> i64 {
-        inode_of(self.secondary.path())
     }
 }
 
