@@ -133,6 +133,7 @@ mod groups;
 mod hosts;
 mod importer;
 mod limits;
+mod log_conditions;
 mod model;
 mod numbers;
 mod outbox;

@@ -16,8 +16,8 @@ use crate::error::StoreError;
 use crate::model::{Day, LogFilter, RuleHits, StoreStatus};
 use crate::place::StoreLocation;
 use crate::server::DatabaseServer;
-use crate::sql::{Sql, SqlError};
-use crate::sqlite;
+use crate::sql::{Sql, SqlError, SqlQueries};
+use crate::sqlite::{self, RECORDING};
 
 /// What both kinds of stores do, each in its own way.
 macro_rules! on_either {
@@ -101,7 +101,17 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn rule_hits(&self) -> Result<Vec<RuleHits>, StoreError> {
-        on_either!(&self.inner, store => store.rule_hits())
+        self.inner.since(RECORDING, "read the hits of rules", |sql| {
+            let text = "SELECT name, hits, first_ms, last_ms FROM rule_hit ORDER BY name";
+            sql.rows(text, &[], |row| {
+                Ok(RuleHits {
+                    name: row.get(0)?,
+                    hits: row.get(1)?,
+                    first_ms: row.get(2)?,
+                    last_ms: row.get(3)?,
+                })
+            })
+        })
     }
 
     /// How the store is.

@@ -30,7 +30,7 @@ mod write;
 
 pub(crate) use collect::FileCollector;
 pub(crate) use connection::{BUSY, BUSY_SERVICE};
-pub(crate) use migrations::{FLEET, IMPORTS, REPORTS};
+pub(crate) use migrations::{FLEET, IMPORTS, RECORDING, REPORTS};
 pub(crate) use reading::FileReader;
 pub(crate) use secondary::SecondaryConnection;
 pub use spool::Spool;

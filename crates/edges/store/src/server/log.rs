@@ -7,10 +7,11 @@ use landmarc_observation::Observation;
 use super::DatabaseServer;
 use super::engine::ServerEngine;
 use super::session::ServerSession;
-use crate::columns::{AFTER_OBSERVATION, OBSERVATION, address, at_or_below, read_observation, unpacked};
+use crate::columns::{AFTER_OBSERVATION, OBSERVATION, read_observation, unpacked};
 use crate::error::StoreError;
-use crate::model::{LogFilter, as_integer};
-use crate::sql::{Sql, SqlError, SqlQueries, SqlRow, SqlValue, limit, values};
+use crate::log_conditions::LogConditions;
+use crate::model::LogFilter;
+use crate::sql::{Sql, SqlError, SqlQueries, SqlRow, limit, values};
 
 /// Observations of up to so many policy domains are looked for domain by domain; those of more by the time.
 const FEW_DOMAINS: usize = 64;
@@ -70,7 +71,7 @@ fn by_index(session: &ServerSession) -> Result<(), SqlError> {
 
 /// The keys of the outcomes that the filter lets through, one more than few at most; none when it lets all of them.
 fn policy_domains(session: &ServerSession, filter: &LogFilter) -> Result<Option<Vec<String>>, SqlError> {
-    let mut conditions = Conditions::default();
+    let mut conditions = LogConditions::default();
     conditions.of_outcome(filter);
     if conditions.texts.is_empty() {
         return Ok(None);
@@ -91,7 +92,7 @@ fn observations(
     filter: &LogFilter,
     domain: Option<&str>,
 ) -> Result<Vec<LogPlace>, SqlError> {
-    let mut conditions = Conditions::default();
+    let mut conditions = LogConditions::default();
     if let Some(domain) = domain {
         let domain = conditions.value(domain.into());
         conditions.texts.push(format!("o.policy_domain = {domain}"));
@@ -114,69 +115,6 @@ fn observations(
         "SELECT {OBSERVATION}, {DOMAIN_AND_ORIGIN} FROM {tables} WHERE {condition} ORDER BY o.at_ms DESC, o.origin DESC LIMIT {most}"
     );
     session.rows(&text, &conditions.values, log_row)
-}
-
-/// Conditions of a question, and their values.
-#[derive(Default)]
-struct Conditions<'a> {
-    texts: Vec<String>,
-    values: Vec<SqlValue<'a>>,
-}
-
-impl<'a> Conditions<'a> {
-    /// The place of a further value.
-    fn value(&mut self, value: SqlValue<'a>) -> String {
-        self.values.push(value);
-        format!("?{}", self.values.len())
-    }
-
-    fn is(&mut self, condition: &str, value: SqlValue<'a>) {
-        let place = self.value(value);
-        self.texts.push(format!("{condition} {place}"));
-    }
-
-    fn of_outcome(&mut self, filter: &'a LogFilter) {
-        if let Some(domain) = &filter.domain {
-            let (from, to) = at_or_below(domain);
-            self.is("c.author_domain >=", from.into());
-            self.is("c.author_domain <", to.into());
-        }
-        for (column, word) in [
-            ("c.dmarc =", &filter.result),
-            ("c.disposition =", &filter.disposition),
-            ("c.action =", &filter.action),
-            ("c.enforced_action =", &filter.enforced_action),
-            ("c.rule =", &filter.rule),
-        ] {
-            if let Some(word) = word {
-                self.is(column, word.into());
-            }
-        }
-    }
-
-    fn of_observation(&mut self, filter: &'a LogFilter) {
-        if let Some(since) = filter.since_ms {
-            self.is("o.at_ms >=", as_integer(since).into());
-        }
-        if let Some(until) = filter.until_ms {
-            self.is("o.at_ms <", as_integer(until).into());
-        }
-        if let Some(clients) = &filter.client {
-            let (from, to) = (address(*clients.start()), address(*clients.end()));
-            // Those of the other family may lie between, octet by octet.
-            let octets = limit(from.len());
-            self.is("o.client >=", from.into());
-            self.is("o.client <=", to.into());
-            self.is("octet_length(o.client) =", octets.into());
-        }
-    }
-
-    fn text(&self) -> String {
-        match self.texts.is_empty() {
-            true => "1 = 1".to_owned(),
-            false => self.texts.join(" AND "),
-        }
-    }
 }
 
 fn explain(session: &ServerSession, id: &str) -> Result<Vec<Observation>, SqlError> {

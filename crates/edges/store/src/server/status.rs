@@ -1,10 +1,10 @@
-//! How a store on a server is, and how often its rules decided.
+//! How a store on a server is.
 
 use super::engine::ServerEngine;
 use super::session::ServerSession;
 use super::{DatabaseServer, migrations};
 use crate::error::StoreError;
-use crate::model::{Day, RuleHits, StoreStatus};
+use crate::model::{Day, StoreStatus};
 use crate::outbox;
 use crate::sql::{FromValue, SqlError, SqlQueries, values};
 
@@ -29,21 +29,6 @@ impl DatabaseServer {
                 tally_days: ends(session, "day", "tally_day")?.map(|(first, last)| (Day(first), Day(last))),
                 distinct_rows: rows(session, "reporting_row")?,
                 outbox: outbox::list::status(session)?,
-            })
-        })
-    }
-
-    /// The rules that ever were in force or decided a message.
-    pub(crate) fn rule_hits(&self) -> Result<Vec<RuleHits>, StoreError> {
-        self.read("read the hits of rules", |session| {
-            let text = "SELECT name, hits, first_ms, last_ms FROM rule_hit ORDER BY name";
-            session.rows(text, &[], |row| {
-                Ok(RuleHits {
-                    name: row.get(0)?,
-                    hits: row.get(1)?,
-                    first_ms: row.get(2)?,
-                    last_ms: row.get(3)?,
-                })
             })
         })
     }

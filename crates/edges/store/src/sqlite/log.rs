@@ -9,7 +9,8 @@ use rusqlite::{Connection, params};
 
 use super::blocks::{block_of, number_at, places, unsealed_from};
 use super::statements::Statements;
-use crate::columns::{AFTER_OBSERVATION, OBSERVATION, address, at_or_below, read_observation};
+use crate::columns::{AFTER_OBSERVATION, OBSERVATION, address, read_observation};
+use crate::log_conditions::LogConditions;
 use crate::model::{LogFilter, as_integer, hour_of};
 use crate::sql::{SqlQueries, values};
 
@@ -63,42 +64,14 @@ fn range(connection: &Connection, filter: &LogFilter) -> rusqlite::Result<Option
 
 /// The outcomes that the filter lets through; none when it lets all of them.
 fn outcomes(connection: &Connection, filter: &LogFilter) -> rusqlite::Result<Option<Vec<i64>>> {
-    let words = [
-        &filter.result,
-        &filter.disposition,
-        &filter.action,
-        &filter.enforced_action,
-        &filter.rule,
-    ];
-    if filter.domain.is_none() && words.iter().all(|word| word.is_none()) {
+    let mut conditions = LogConditions::default();
+    conditions.of_outcome(filter);
+    if conditions.texts.is_empty() {
         return Ok(None);
     }
-    let of_words = "(?1 IS NULL OR dmarc = ?1) AND (?2 IS NULL OR disposition = ?2) \
-                    AND (?3 IS NULL OR action = ?3) AND (?4 IS NULL OR enforced_action = ?4) AND (?5 IS NULL OR rule = ?5)";
-    let [result, disposition, action, enforced_action, rule] = words;
-    let ids: rusqlite::Result<Vec<i64>> = match &filter.domain {
-        Some(domain) => {
-            let (from, to) = at_or_below(domain);
-            let sql = format!(
-                "SELECT id FROM outcome WHERE author_domain >= ?6 AND author_domain < ?7 AND {of_words}"
-            );
-            connection
-                .prepare_cached(&sql)?
-                .query_map(
-                    params![result, disposition, action, enforced_action, rule, from, to],
-                    |row| row.get(0),
-                )?
-                .collect()
-        }
-        None => connection
-            .prepare_cached(&format!("SELECT id FROM outcome WHERE {of_words}"))?
-            .query_map(
-                params![result, disposition, action, enforced_action, rule],
-                |row| row.get(0),
-            )?
-            .collect(),
-    };
-    ids.map(Some)
+    let sql = format!("SELECT c.id FROM outcome AS c WHERE {}", conditions.text());
+    let ids = Statements(connection).rows(&sql, &conditions.values, |row| row.get(0));
+    Ok(Some(ids?))
 }
 
 struct Candidates<'a> {

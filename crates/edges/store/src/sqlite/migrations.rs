@@ -18,6 +18,8 @@ const STEPS: [&str; 5] = [
     include_str!("migrations/0005_names.sql"),
 ];
 
+/// The first version.
+pub(crate) const RECORDING: u32 = 1;
 /// The first version with tables of reports.
 pub(crate) const REPORTS: u32 = 2;
 /// The first version with a ledger of imports, and with redirections.

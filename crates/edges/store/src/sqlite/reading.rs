@@ -13,7 +13,7 @@ use super::statements::Statements;
 use super::{backup, blocks, journal, log, migrations, tally};
 use crate::columns::unpacked;
 use crate::error::StoreError;
-use crate::model::{Day, LogFilter, OutboxStatus, RuleHits, StoreStatus};
+use crate::model::{Day, LogFilter, OutboxStatus, StoreStatus};
 use crate::outbox::list;
 use crate::sql::{Sql, SqlError};
 
@@ -67,10 +67,6 @@ impl FileReader {
         self.snapshot("read the tally", |connection| {
             tally::policy_domains(connection, day)
         })
-    }
-
-    pub(crate) fn rule_hits(&self) -> Result<Vec<RuleHits>, StoreError> {
-        self.snapshot("read the hits of rules", rule_hits)
     }
 
     pub(crate) fn backup(&self, to: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
@@ -176,20 +172,6 @@ fn trace_text(connection: &Connection, trace: i64) -> rusqlite::Result<Option<St
     };
     let text = unpacked(row.get_ref(0)?.as_blob()?);
     text.map(Some).map_err(|_| damaged(0))
-}
-
-fn rule_hits(connection: &Connection) -> rusqlite::Result<Vec<RuleHits>> {
-    let sql = "SELECT name, hits, first_ms, last_ms FROM rule_hit ORDER BY name";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| {
-        Ok(RuleHits {
-            name: row.get(0)?,
-            hits: row.get(1)?,
-            first_ms: row.get(2)?,
-            last_ms: row.get(3)?,
-        })
-    })?;
-    rows.collect()
 }
 
 fn count(connection: &Connection, sql: &str) -> rusqlite::Result<u64> {
