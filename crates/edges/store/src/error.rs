@@ -1,7 +1,7 @@
 //! What can go wrong with a store, and what the operator can do about it.
 
 use std::any::Any;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::spool::SegmentError;
 
@@ -225,5 +225,17 @@ mod tests {
         assert_eq!(error.in_full(), "cannot make \"/var/lib/x\": no space");
         assert!(!error.is_final());
         assert!(error.remedy().contains("free space"));
+    }
+}
+
+/// Words an error of the file system.
+pub(crate) fn io_error<'a>(
+    path: &'a Path,
+    doing: &'static str,
+) -> impl Fn(std::io::Error) -> StoreError + use<'a> {
+    move |source| StoreError::Io {
+        doing,
+        path: path.to_owned(),
+        source,
     }
 }

@@ -27,15 +27,19 @@ pub(crate) enum SqlValue<'a> {
 pub(crate) struct SqlRow(Vec<SqlValue<'static>>);
 
 /// Why a statement came to nothing.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum SqlError {
     /// SQLite says so.
-    Sqlite(rusqlite::Error),
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
     /// The server says so, or its connection.
-    Server(sqlx::Error),
+    #[error(transparent)]
+    Server(#[from] sqlx::Error),
     /// The column with this place holds what was not written by us.
+    #[error("column {0} is damaged")]
     Damaged(usize),
     /// What else is in the way, in words.
+    #[error(transparent)]
     Other(BoxedSource),
 }
 
@@ -310,18 +314,6 @@ impl From<Vec<u8>> for SqlValue<'_> {
 impl From<Option<Vec<u8>>> for SqlValue<'_> {
     fn from(octets: Option<Vec<u8>>) -> Self {
         Self::Octets(octets.map(Cow::Owned))
-    }
-}
-
-impl From<rusqlite::Error> for SqlError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-impl From<sqlx::Error> for SqlError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Server(error)
     }
 }
 

@@ -135,29 +135,20 @@ fn step(session: &ServerSession, keep: &Retention, done: &mut ExpiredRecords) ->
 
 fn remove_observations(session: &ServerSession, keep: &Retention) -> Result<u64, SqlError> {
     let from_ms = keep.observations_from_ms();
-    match session.engine() {
-        ServerEngine::PostgreSql => session.execute(
-            "DELETE FROM observation WHERE at_ms < ?1 AND (policy_domain, at_ms, origin) IN (\
-             SELECT policy_domain, at_ms, origin FROM observation WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)",
-            values![as_integer(Day::at(from_ms).begins_ms()), ROWS],
-        ),
-        ServerEngine::MariaDb => session.execute(
-            "DELETE FROM observation WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2",
-            values![hour_of(from_ms) * HOUR_MS, ROWS],
-        ),
-    }
+    let from_ms = match session.engine() {
+        ServerEngine::PostgreSql => as_integer(Day::at(from_ms).begins_ms()),
+        ServerEngine::MariaDb => hour_of(from_ms) * HOUR_MS,
+    };
+    let key = "policy_domain, at_ms, origin";
+    let text = remove_some(session, "observation", key, "at_ms < ?1 ORDER BY at_ms");
+    session.execute(&text, values![from_ms, ROWS])
 }
 
 /// Some rows of a day of the tally; when none is left, the day itself.
 fn remove_day(session: &ServerSession, day: Day) -> Result<u64, SqlError> {
-    let text = match session.engine() {
-        ServerEngine::PostgreSql => {
-            "DELETE FROM tally WHERE day = ?1 AND (policy_domain, day, reporting_row) IN (\
-             SELECT policy_domain, day, reporting_row FROM tally WHERE day = ?1 LIMIT ?2)"
-        }
-        ServerEngine::MariaDb => "DELETE FROM tally WHERE day = ?1 LIMIT ?2",
-    };
-    let removed = session.execute(text, values![day.0, ROWS])?;
+    let key = "policy_domain, day, reporting_row";
+    let text = remove_some(session, "tally", key, "day = ?1");
+    let removed = session.execute(&text, values![day.0, ROWS])?;
     if removed < ROWS.unsigned_abs() {
         session.execute("DELETE FROM tally_day WHERE day = ?1", values![day.0])?;
     }
@@ -165,14 +156,23 @@ fn remove_day(session: &ServerSession, day: Day) -> Result<u64, SqlError> {
 }
 
 fn remove_imported(session: &ServerSession, day: Day) -> Result<u64, SqlError> {
-    let text = match session.engine() {
+    let text = remove_some(session, "imported", "policy_domain, \"key\"", "day < ?1");
+    session.execute(&text, values![day.0, ROWS])
+}
+
+/// The statement that removes rows for which this holds, `?2` at most. PostgreSQL has no limit there, and finds them by
+/// their key.
+fn remove_some(session: &ServerSession, table: &str, key: &str, which: &str) -> String {
+    match session.engine() {
         ServerEngine::PostgreSql => {
-            "DELETE FROM imported WHERE (policy_domain, \"key\") IN (\
-             SELECT policy_domain, \"key\" FROM imported WHERE day < ?1 LIMIT ?2)"
+            // Of a table with partitions only those in question are looked at.
+            let (condition, _) = which.split_once(" ORDER BY ").unwrap_or((which, ""));
+            format!(
+                "DELETE FROM {table} WHERE {condition} AND ({key}) IN (SELECT {key} FROM {table} WHERE {which} LIMIT ?2)"
+            )
         }
-        ServerEngine::MariaDb => "DELETE FROM imported WHERE day < ?1 LIMIT ?2",
-    };
-    session.execute(text, values![day.0, ROWS])
+        ServerEngine::MariaDb => format!("DELETE FROM {table} WHERE {which} LIMIT ?2"),
+    }
 }
 
 /// Removes hosts of which nothing can be left, with what is noted of their entries. A recorder that begins is
@@ -211,14 +211,7 @@ fn remove_unused(
 }
 
 fn remove_before(session: &ServerSession, table: &'static str, day: Day) -> Result<u64, SqlError> {
-    let text = match session.engine() {
-        ServerEngine::PostgreSql => format!(
-            "DELETE FROM {table} WHERE (policy_domain, digest) IN (\
-             SELECT policy_domain, digest FROM {table} WHERE last_day < ?1 ORDER BY last_day LIMIT ?2)"
-        ),
-        ServerEngine::MariaDb => {
-            format!("DELETE FROM {table} WHERE last_day < ?1 ORDER BY last_day LIMIT ?2")
-        }
-    };
+    let which = "last_day < ?1 ORDER BY last_day";
+    let text = remove_some(session, table, "policy_domain, digest", which);
     session.execute(&text, values![day.0, ROWS])
 }

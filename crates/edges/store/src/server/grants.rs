@@ -69,19 +69,12 @@ const FUNCTIONS: [&str; 2] = [
 #[must_use]
 pub fn grants(engine: ServerEngine, accounts: &Accounts<'_>) -> String {
     match engine {
-        ServerEngine::PostgreSql => for_postgresql(accounts),
-        ServerEngine::MariaDb => for_mariadb(accounts),
+        ServerEngine::PostgreSql => for_postgresql(quoted_names(accounts, '"')),
+        ServerEngine::MariaDb => for_mariadb(quoted_names(accounts, '`')),
     }
 }
 
-fn for_postgresql(accounts: &Accounts<'_>) -> String {
-    let [database, owner, service, reader] = [
-        accounts.database,
-        accounts.owner,
-        accounts.service,
-        accounts.reader,
-    ]
-    .map(|name| quoted(name, '"'));
+fn for_postgresql([database, owner, service, reader]: [String; 4]) -> String {
     let mut text = format!(
         "-- To be run as {owner}, connected to the database {database}.\n\
          REVOKE ALL ON DATABASE {database} FROM PUBLIC;\n\
@@ -104,14 +97,7 @@ fn for_postgresql(accounts: &Accounts<'_>) -> String {
     text
 }
 
-fn for_mariadb(accounts: &Accounts<'_>) -> String {
-    let [database, owner, service, reader] = [
-        accounts.database,
-        accounts.owner,
-        accounts.service,
-        accounts.reader,
-    ]
-    .map(|name| quoted(name, '`'));
+fn for_mariadb([database, owner, service, reader]: [String; 4]) -> String {
     let mut text = format!(
         "-- To be run as {owner}, who has all rights on {database} with GRANT OPTION.\n\
          -- '%' is every host: name the hosts instead where they are known.\n"
@@ -134,6 +120,16 @@ fn for_mariadb(accounts: &Accounts<'_>) -> String {
         }
     }
     text
+}
+
+fn quoted_names(accounts: &Accounts<'_>, quote: char) -> [String; 4] {
+    let Accounts {
+        database,
+        owner,
+        service,
+        reader,
+    } = accounts;
+    [database, owner, service, reader].map(|name| quoted(name, quote))
 }
 
 /// A name between quotes; one in it is doubled.

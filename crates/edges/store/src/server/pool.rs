@@ -4,8 +4,7 @@
 //! Here whoever asks is told at once what the server said: waiting is the business of those who can do
 //! something else meanwhile.
 
-use std::sync::Arc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,6 +15,7 @@ use super::migrations;
 use super::options::DatabaseOptions;
 use super::trouble::Trouble;
 use super::wire::Wire;
+use crate::sync::lock_ignoring_poison;
 
 /// A connection that lay unused for longer is asked whether it is still there.
 const FRESH: Duration = Duration::from_secs(1);
@@ -108,19 +108,16 @@ impl Pool {
             made: lent.made,
             used: Instant::now(),
         };
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(kept);
+        lock_ignoring_poison(&self.idle).push(kept);
     }
 
     /// Forgets the connections that nobody uses: where one was lost, the others may be.
     pub(super) fn forget(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        lock_ignoring_poison(&self.idle).clear();
     }
 
     fn kept(&self) -> Option<IdleConnection> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        lock_ignoring_poison(&self.idle).pop()
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::segment::{MAX_SEGMENT, Segment};
-use crate::error::StoreError;
+use crate::error::{StoreError, io_error as io};
 use crate::sqlite::Spool;
 
 /// Octets of one file, about.
@@ -34,12 +34,12 @@ impl Segment {
     /// When the file cannot be read, is too large, or holds no segment ([`Segment::read`]).
     pub fn load(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(io("open", path))?;
+        let file = File::open(path).map_err(io(path, "open"))?;
         let mut octets = Vec::new();
         // One more than there may be tells that there are more.
         file.take(MAX_SEGMENT as u64 + 1)
             .read_to_end(&mut octets)
-            .map_err(io("read", path))?;
+            .map_err(io(path, "read"))?;
         Ok(Self::read(&octets)?)
     }
 }
@@ -53,7 +53,7 @@ impl Spool {
     /// When the store or the directory cannot be written. What is in a whole file by then is told by its name.
     pub fn export(&mut self, directory: impl AsRef<Path>) -> Result<Exported, StoreError> {
         let directory = directory.as_ref();
-        fs::create_dir_all(directory).map_err(io("make the directory", directory))?;
+        fs::create_dir_all(directory).map_err(io(directory, "make the directory"))?;
         let mut exported = Exported::default();
         // What waits now, and not what comes while this lasts: else it might never end.
         let mut entries = self.status()?.entries;
@@ -62,9 +62,9 @@ impl Spool {
         {
             let path = directory.join(file_name(&segment));
             if !is_there(&path, &segment) {
-                write(directory, &path, &segment.to_octets()).map_err(io("write", &path))?;
+                write(directory, &path, &segment.to_octets()).map_err(io(&path, "write"))?;
             }
-            sync(directory).map_err(io("sync", directory))?;
+            sync(directory).map_err(io(directory, "sync"))?;
             self.remove(segment.host(), segment.last())?;
             entries = entries.saturating_sub(segment.entries() as u64);
             exported.entries += segment.entries() as u64;
@@ -115,12 +115,4 @@ fn write(directory: &Path, path: &Path, octets: &[u8]) -> io::Result<()> {
 
 fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
-}
-
-fn io<'a>(doing: &'static str, path: &'a Path) -> impl Fn(io::Error) -> StoreError + use<'a> {
-    move |source| StoreError::Io {
-        doing,
-        path: path.to_owned(),
-        source,
-    }
 }

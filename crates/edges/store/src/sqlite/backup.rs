@@ -7,10 +7,10 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::connection::{beside, make_file};
-use super::error::{engine, io};
+use super::connection::{beside, make_file, sync_directory};
+use super::error::engine;
 use super::{migrations, spool};
-use crate::error::StoreError;
+use crate::error::{StoreError, io_error as io};
 
 /// Pages of one step, between which progress is told.
 const PAGES: i32 = 256;
@@ -126,9 +126,7 @@ fn put_in_place(partial: &Path, to: &Path) -> Result<(), StoreError> {
     let sync = |path: &Path| File::open(path)?.sync_all();
     sync(partial).map_err(io(to, "sync"))?;
     fs::rename(partial, to).map_err(io(to, "put the copy in place of"))?;
-    let directory = to.parent().filter(|one| !one.as_os_str().is_empty());
-    let directory = directory.unwrap_or_else(|| Path::new("."));
-    sync(directory).map_err(io(directory, "sync"))
+    sync_directory(to)
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {

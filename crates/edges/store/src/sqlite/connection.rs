@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::{engine, io};
+use super::error::engine;
 use super::migrations;
-use crate::error::StoreError;
+use crate::error::{StoreError, io_error as io};
 
 /// How long another writer (`store expire` on the command line) is waited for: its transactions
 /// are short. Mail does not wait for it longer than decision D13 allows.
@@ -183,7 +183,7 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_size_limit", WAL_KEPT)
 }
 
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_directory(path: &Path) -> Result<(), StoreError> {
     let directory = match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),

@@ -50,15 +50,6 @@ fn in_one_text(error: rusqlite::Error) -> BoxedSource {
     }
 }
 
-/// Words an error of the file system.
-pub(super) fn io<'a>(path: &'a Path, doing: &'static str) -> impl Fn(std::io::Error) -> StoreError + use<'a> {
-    move |source| StoreError::Io {
-        doing,
-        path: path.to_owned(),
-        source,
-    }
-}
-
 /// What is in this column was not written by us.
 pub(super) fn damaged(column: usize) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(column, "damaged".to_owned(), rusqlite::types::Type::Text)

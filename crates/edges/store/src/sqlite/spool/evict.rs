@@ -51,28 +51,37 @@ pub(super) fn evict(
     Ok(())
 }
 
-fn drop_traces(connection: &Connection, account: &mut Account) -> rusqlite::Result<bool> {
+/// Drops the oldest frame of a table; how many of its kind were in it.
+fn drop_oldest(
+    connection: &Connection,
+    account: &mut Account,
+    table: &str,
+    count: &str,
+) -> rusqlite::Result<Option<u64>> {
     let sql =
-        "DELETE FROM spool_traces WHERE id = (SELECT min(id) FROM spool_traces) RETURNING id, length(octets)";
-    let Some((id, octets)) = dropped(connection, sql)? else {
-        return Ok(false);
+        format!("DELETE FROM {table} WHERE id = (SELECT min(id) FROM {table}) RETURNING id, length(octets)");
+    let Some((id, octets)) = dropped(connection, &sql)? else {
+        return Ok(None);
     };
-    let sql = "SELECT trace_count FROM spool WHERE id = ?1";
-    account.lost.traces += counted(connection, sql, id)?;
     account.shrink(octets);
-    Ok(true)
+    counted(
+        connection,
+        &format!("SELECT {count} FROM spool WHERE id = ?1"),
+        id,
+    )
+    .map(Some)
+}
+
+fn drop_traces(connection: &Connection, account: &mut Account) -> rusqlite::Result<bool> {
+    let lost = drop_oldest(connection, account, "spool_traces", "trace_count")?;
+    account.lost.traces += lost.unwrap_or(0);
+    Ok(lost.is_some())
 }
 
 fn drop_observations(connection: &Connection, account: &mut Account) -> rusqlite::Result<bool> {
-    let sql = "DELETE FROM spool_observations WHERE id = (SELECT min(id) FROM spool_observations) \
-               RETURNING id, length(octets)";
-    let Some((id, octets)) = dropped(connection, sql)? else {
-        return Ok(false);
-    };
-    let sql = "SELECT observation_count FROM spool WHERE id = ?1";
-    account.lost.observations += counted(connection, sql, id)?;
-    account.shrink(octets);
-    Ok(true)
+    let lost = drop_oldest(connection, account, "spool_observations", "observation_count")?;
+    account.lost.observations += lost.unwrap_or(0);
+    Ok(lost.is_some())
 }
 
 fn dropped(connection: &Connection, sql: &str) -> rusqlite::Result<Option<(i64, u64)>> {
