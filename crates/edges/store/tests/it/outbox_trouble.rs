@@ -21,7 +21,10 @@ fn a_store_that_somebody_holds_is_waited_for_no_longer_than_asked() {
         "{}",
         refused.in_full()
     );
-    assert!(refused.remedy().contains("no other program holds the file"));
+    insta::assert_snapshot!(
+        refused.remedy(),
+        @"check free space, owner and mode of the data directory, and that no other program holds the file"
+    );
     // What only reads goes on; and where nothing is due, claiming only reads.
     assert_eq!(impatient.counts(NOW).unwrap().due, 1);
     assert!(claim(&mut impatient, "me", NOW - 1, 9).is_empty());

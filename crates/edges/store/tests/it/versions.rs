@@ -28,7 +28,10 @@ async fn a_newer_store_is_refused_untouched() {
 
     let error = Recorder::open(RecorderOptions::at(&path)).unwrap_err();
     assert!(matches!(error, StoreError::Newer { found: 999, .. }), "{error}");
-    assert!(error.remedy().contains("run the version that wrote it"));
+    insta::assert_snapshot!(
+        error.remedy(),
+        @"run the version that wrote it or a later one, or name another data directory; the file is unchanged"
+    );
     let mut options = RecorderOptions::at(&path);
     options.must_open = false;
     assert!(matches!(Recorder::open(options), Err(StoreError::Newer { .. })));

@@ -89,7 +89,10 @@ fn a_segment_that_is_too_long_is_not_looked_at() {
         matches!(error, SegmentError::TooLarge { what: "octets", .. }),
         "{error}"
     );
-    assert!(error.remedy().contains("do not take it from there again"));
+    insta::assert_snapshot!(
+        error.remedy(),
+        @"do not take it from there again; if landmarc wrote it, report it; nothing of it was counted"
+    );
 }
 
 #[test]
