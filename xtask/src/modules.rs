@@ -13,10 +13,6 @@ use crate::source::SourceFile;
 /// How often a name is followed from one module that hands it on to the next.
 const MAX_HANDED_ON: usize = 8;
 
-/// Circles that are left, by the folder of the crate: the files, without `src/` and `.rs`. What is in none any more is
-/// to be taken out; nothing is to be added.
-const LEFT: &[(&str, &str)] = &[];
-
 /// A circle: each file reaches each other by what it uses.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Circle {
@@ -34,37 +30,16 @@ type Uses = BTreeMap<Path, BTreeMap<Path, BTreeSet<String>>>;
 /// The names from the root of the crate to a module, or to something in one.
 type Path = Vec<String>;
 
-/// Circles that are not listed, lines of the list without a circle, and files with a name out of use.
+/// Circles, and files with a name out of use.
 pub(crate) fn check(files: &[SourceFile]) -> Vec<Finding> {
-    check_against(LEFT, files)
-}
-
-fn check_against(left: &[(&str, &str)], files: &[SourceFile]) -> Vec<Finding> {
-    let circles = circles(files);
-    let covers = |(folder, listed): &(&str, &str), circle: &Circle| {
-        let listed: BTreeSet<_> = listed.split_whitespace().map(str::to_owned).collect();
-        *folder == circle.folder && circle.files.is_subset(&listed)
-    };
-    let new = circles
+    let mut findings: Vec<_> = circles(files)
         .iter()
-        .filter(|circle| !left.iter().any(|entry| covers(entry, circle)));
-    let mut findings: Vec<_> = new
         .map(|circle| {
             let ties = circle.ties.join("\n  ");
-            Finding::new(
-                &circle.folder,
-                0,
-                format!("modules use each other in a circle:\n  {ties}"),
-            )
+            let problem = format!("modules use each other in a circle:\n  {ties}");
+            Finding::new(&circle.folder, 0, problem)
         })
         .collect();
-    let stale = left
-        .iter()
-        .filter(|entry| !circles.iter().any(|circle| covers(entry, circle)));
-    findings.extend(stale.map(|(folder, listed)| {
-        let problem = format!("the circle of {listed} is gone: take it out of xtask/src/modules.rs");
-        Finding::new(folder, 0, problem)
-    }));
     let old_name = files
         .iter()
         .filter(|file| file.is_rust() && file.path.ends_with("/mod.rs"));
@@ -439,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_circles_can_only_shrink() {
+    fn a_circle_and_a_name_out_of_use_are_reported() {
         let files = [
             ("lib.rs", "mod a; mod b;"),
             ("a.rs", "use crate::b::B; struct A;"),
@@ -448,9 +423,6 @@ mod tests {
         ];
         let file = |(path, text): &(&str, &str)| SourceFile::new(&format!("crates/core/x/src/{path}"), text);
         let files: Vec<_> = files.iter().map(file).collect();
-        let problems = |left: &[(&str, &str)]| check_against(left, &files).len();
-        assert_eq!(problems(&[]), 2);
-        assert_eq!(problems(&[("crates/core/x", "a b c")]), 1);
-        assert_eq!(problems(&[("crates/core/x", "a b"), ("crates/core/y", "a b")]), 2);
+        assert_eq!(check(&files).len(), 2);
     }
 }
