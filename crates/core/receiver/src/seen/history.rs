@@ -190,12 +190,15 @@ mod tests {
         // One day too many at each end; only the two oldest have forwarded.
         for number in TODAY - SIGNING_DAYS..=TODAY + 1 {
             let mut day = of_domains([("a.example".to_owned(), domain)]);
-            let has_forwarded = number <= TODAY + 1 - SIGNING_DAYS;
+            let forwarded = match number <= TODAY + 1 - SIGNING_DAYS {
+                true => organization(number),
+                false => Organizations::default(),
+            };
             let seen = NetworkDay {
                 passed: 5,
                 failed: 4,
                 unproven: 2,
-                forwarded: has_forwarded.then(|| organization(number)).unwrap_or_default(),
+                forwarded,
                 authorizing: organization(number),
                 forged: organization(1),
             };
