@@ -23,10 +23,10 @@ pub(crate) fn threads() -> Result<Runtime, Failure> {
 }
 
 fn start(builder: &mut Builder) -> Result<Runtime, Failure> {
-    builder.enable_all().build().map_err(unavailable)
+    builder.enable_all().build().map_err(|error| unavailable(&error))
 }
 
 /// The system does not give what a runtime needs.
-pub(crate) fn unavailable(error: io::Error) -> Failure {
+pub(crate) fn unavailable(error: &io::Error) -> Failure {
     failure!(Exit::Unavailable, "cannot start the runtime: {error}")
 }

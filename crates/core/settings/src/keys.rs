@@ -16,7 +16,7 @@ mod wire;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-pub use action::{ActionTable, Clients, Failure, FailureAction, Failures, Quarantine};
+pub use action::{ActionTable, Clients, FailureAction, FailureResponse, Failures, Quarantine};
 pub use check_api::CheckApiTable;
 pub use exim::Exim;
 pub use fleet::{CollectorTable, DatabaseTls, Fleet};

@@ -210,6 +210,18 @@ impl StoreError {
     }
 }
 
+/// Words an error of the file system.
+pub(crate) fn io_error<'a>(
+    path: &'a Path,
+    doing: &'static str,
+) -> impl Fn(std::io::Error) -> StoreError + use<'a> {
+    move |source| StoreError::Io {
+        doing,
+        path: path.to_owned(),
+        source,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,17 +237,5 @@ mod tests {
         assert_eq!(error.in_full(), "cannot make \"/var/lib/x\": no space");
         assert!(!error.is_final());
         assert!(error.remedy().contains("free space"));
-    }
-}
-
-/// Words an error of the file system.
-pub(crate) fn io_error<'a>(
-    path: &'a Path,
-    doing: &'static str,
-) -> impl Fn(std::io::Error) -> StoreError + use<'a> {
-    move |source| StoreError::Io {
-        doing,
-        path: path.to_owned(),
-        source,
     }
 }

@@ -14,7 +14,7 @@ use landmarc_receiver::keys_share;
 use landmarc_receiver::policy::{
     ClientFacts, FailureTable, OnFailure, QuarantineBy, ReplyCodes, ReplyTemplate, Rules, Upstream,
 };
-use landmarc_settings::keys::{self, Authentication, Failure};
+use landmarc_settings::keys::{self, Authentication, FailureResponse};
 use landmarc_settings::{IpNetwork, Placeholder, ReplyText, Settings};
 
 /// The operator's decisions as the receiver takes them, but for the rules that are in a file of
@@ -102,7 +102,7 @@ fn dkim(settings: &Settings) -> landmarc_auth::dkim::DkimOptions {
     }
 }
 
-fn on_failure(failure: &Failure) -> OnFailure {
+fn on_failure(failure: &FailureResponse) -> OnFailure {
     match failure.action {
         keys::FailureAction::Accept => OnFailure::Accept,
         keys::FailureAction::Tempfail => OnFailure::TempFail {

@@ -184,28 +184,28 @@ table! {
         tables {
             /// DNS did not answer, or said that it could not, and no policy is known: often the name server
             /// of this host is away.
-            dns: Failure;
+            dns: FailureResponse;
             /// DNS did not answer, and the Author Domain or one above it has a policy of quarantine or
             /// reject. What was looked up in vain was named by the message: a key, or a name below. Accepted,
             /// a forger would only have to name one that does not answer.
-            dns_with_policy: Failure = Failure::deferred();
+            dns_with_policy: FailureResponse = FailureResponse::deferred();
             /// The DMARC Policy Record is there, but nobody can tell what it asks for.
-            unusable_record: Failure;
+            unusable_record: FailureResponse;
             /// A limit is reached: the message has no questions, time or memory left, or too many queries
             /// of its client's network are under way ("dns.questions_in_flight"). A sender can bring that about.
-            budget: Failure = Failure::deferred();
+            budget: FailureResponse = FailureResponse::deferred();
             /// The database does not take what is to be written down. The message is written down from
             /// memory as soon as it can be, so that nothing is lost by accepting it.
-            store: Failure;
+            store: FailureResponse;
             /// A mistake of ours: this one session went wrong, and the log has an error.
-            internal: Failure;
+            internal: FailureResponse;
         }
     }
 }
 
 table! {
     /// What is done to a message for one cause of failure.
-    pub struct Failure {
+    pub struct FailureResponse {
         keys {
             /// What is done.
             action: FailureAction = FailureAction::Accept, reloads since "0.1.0";
@@ -224,7 +224,7 @@ table! {
     }
 }
 
-impl Failure {
+impl FailureResponse {
     /// The default for a cause that a sender can bring about: its mail is deferred.
     fn deferred() -> Self {
         Self {

@@ -116,8 +116,9 @@ mod tests {
     #[test]
     fn many_rows_are_written_in_few_texts() {
         assert_eq!(row_marks(2, 3), "VALUES (?1, ?2, ?3), (?4, ?5, ?6)");
+        let with_octets: Vec<_> = row![1_i64, vec![1_u8]];
         assert_eq!(
-            unnest(&row![1_i64, vec![1_u8]]),
+            unnest(&with_octets),
             "SELECT * FROM UNNEST($1::bigint[], $2::bytea[])"
         );
         let sizes = |count: usize| {

@@ -108,7 +108,7 @@ async fn a_store_of_version_1_is_opened_and_brought_up_to_date() {
     let reader = reader(&directory);
     let old = reader.explain("id-1").unwrap();
     assert_eq!(old[0].author_domain.as_deref(), Some("example.com"));
-    assert_eq!(&*old[0].trace, "a trace of version 1");
+    insta::assert_snapshot!(old[0].trace, @"a trace of version 1");
     assert_eq!(old[0].rule.as_deref(), Some("forwarder"));
     let hits = reader.rule_hits().unwrap();
     assert_eq!((hits[0].name.as_str(), hits[0].hits), ("forwarder", 17));
@@ -213,7 +213,7 @@ async fn a_store_of_version_3_is_brought_up_to_date_and_what_was_in_it_is_not_ha
     assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 38);
     assert_eq!(reader.spool().unwrap().messages, 1);
     let old = reader.explain("id-1").unwrap();
-    assert_eq!(&*old[0].trace, "a trace of version 3");
+    insta::assert_snapshot!(old[0].trace, @"a trace of version 3");
     assert_eq!(reader.rule_hits().unwrap()[0].hits, 1);
     assert_eq!(
         reader

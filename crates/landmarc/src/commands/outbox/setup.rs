@@ -134,8 +134,8 @@ pub(super) fn run<F: Future>(does: impl FnOnce(Stop) -> F) -> Result<F::Output, 
     let runtime = runtime::threads()?;
     let (stopper, stop) = stop();
     runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(runtime::unavailable)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(runtime::unavailable)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| runtime::unavailable(&error))?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(|error| runtime::unavailable(&error))?;
         tokio::spawn(async move {
             tokio::select! {
                 _ = interrupt.recv() => {}
