@@ -61,7 +61,7 @@ pub(crate) struct OutboxSendArguments {
     /// Give each domain its own moment within report.spread, as the service does, instead of now
     #[arg(long)]
     respect_spread: bool,
-    /// Write nothing down and send nothing, but tell what would be sent
+    /// Write nothing down and send nothing, but print what would be sent
     #[arg(long)]
     dry_run: bool,
     /// Write the messages and reports of a --dry-run into this directory

@@ -52,7 +52,7 @@ pub(super) struct Records {
     /// Ask DNS nothing: policies are then as far as records tell them
     #[arg(long)]
     no_dns: bool,
-    /// Write nothing down, but tell what would be imported
+    /// Write nothing down, but print what would be imported
     #[arg(long)]
     dry_run: bool,
     /// Import into this database file instead of the service's
