@@ -19,6 +19,7 @@ mod load;
 mod local;
 mod migrate;
 mod outbox;
+mod pages;
 mod parity;
 mod postfix_clients;
 mod postfix_dns;

@@ -1,9 +1,13 @@
 //! What end-to-end tests stand on: a Postfix of our own, an SMTP client in front of
 //! it, and behind it a sink that keeps every message as it was delivered.
 //!
+//! And pages of the documentation, with hosts on which the commands of a page run as they stand there.
+//!
 //! Knows nothing of landmarc: the tests beside it, and the benches, start that themselves.
 
 mod home;
+mod host;
+mod page;
 mod postfix;
 mod queue;
 mod sasl;
@@ -12,6 +16,8 @@ mod smtp;
 
 use std::time::Duration;
 
+pub use host::ScratchHost;
+pub use page::{DocPage, FencedBlock};
 pub use postfix::{HOST_NAME, Postfix, PostfixConfig};
 pub use sasl::{PASSWORD, USER};
 pub use sink::{Delivered, Sink};

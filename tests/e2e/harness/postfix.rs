@@ -51,6 +51,7 @@ pub struct PostfixConfig {
     /// `name = value` of settings for the smtpd service alone (`-o` in `master.cf`).
     smtpd_options: Vec<(String, String)>,
     into_mailboxes: bool,
+    chrooted: bool,
 }
 
 impl PostfixConfig {
@@ -72,6 +73,12 @@ impl PostfixConfig {
     /// [`Postfix::mailboxes`].
     pub fn into_mailboxes(mut self) -> Self {
         self.into_mailboxes = true;
+        self
+    }
+
+    /// Runs smtpd in a chroot, the queue directory, as Debian does.
+    pub fn chrooted(mut self) -> Self {
+        self.chrooted = true;
         self
     }
 
@@ -166,6 +173,11 @@ impl Postfix {
     /// The address its smtpd listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its queue directory, `/var/spool/postfix` elsewhere.
+    pub fn queue_directory(&self) -> PathBuf {
+        self.home.path().join("queue")
     }
 
     /// A new SMTP connection, greeting read.
@@ -382,7 +394,8 @@ fn master_cf(address: SocketAddr, config: &PostfixConfig) -> String {
         .iter()
         .map(|(name, value)| format!("    -o {{ {name} = {value} }}\n"))
         .collect();
-    format!("{address} inet n - n - - smtpd\n{options}{SERVICES}")
+    let chroot = if config.chrooted { "y" } else { "n" };
+    format!("{address} inet n - {chroot} - - smtpd\n{options}{SERVICES}")
 }
 
 /// The services of the package's own `master.cf` that mail passes through here.
