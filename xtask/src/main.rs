@@ -9,6 +9,7 @@ mod compare;
 mod compatibility;
 mod ids;
 mod layers;
+mod markdown;
 mod measure;
 mod modules;
 mod mutants;
@@ -118,6 +119,7 @@ fn tidy() -> Result<Vec<Finding>, source::SourceError> {
     findings.extend(types::check(&workspace.files));
     findings.extend(wording::check(&workspace.files));
     findings.extend(text::check(&workspace.files));
+    findings.extend(markdown::check(&workspace.files));
     findings.extend(compatibility::check(&workspace.files));
     findings.extend(ids::check(&workspace.files));
     findings.extend(clauses::check(&workspace.files));
