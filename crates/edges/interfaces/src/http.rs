@@ -66,6 +66,9 @@ const JUDGING_TIMEOUT: Duration = Duration::from_secs(600);
 /// the answer. Clients that ask first (`Expect: 100-continue`) hear it at once.
 const MAX_UNREAD_OCTETS: usize = 1024 * 1024;
 
+/// Types of forms. They are what curl sends by itself, whose `-d` takes the line ends out of the message besides.
+const FORMS: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-data"];
+
 /// What a page of ours is answered, for people.
 const HELP: &str = include_str!("http/help.txt");
 
@@ -239,6 +242,7 @@ impl<V: Service<Session: Judged>> CheckApiService<V> {
             "/v1/check" if is_post => {
                 let caller = envelope::caller(request.headers(), peer);
                 self.guard.check_secret(request.headers())?;
+                refuse_forms(request.headers())?;
                 let interface = envelope::interface(request.headers());
                 // OpenSMTPD has no place for a message that is put aside.
                 let powers = if interface == Interface::OpenSmtpd {
@@ -322,6 +326,19 @@ impl<V: Service<Session: Judged>> CheckApiService<V> {
         }
         Ok(())
     }
+}
+
+/// A form holds a message in an encoding of its own, or without its line ends: judged as it is, it would fail.
+fn refuse_forms(headers: &HeaderMap) -> Result<(), Problem> {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    let is_form = |form: &&&'static str| kind.trim().eq_ignore_ascii_case(form);
+    FORMS
+        .iter()
+        .find(is_form)
+        .map_or(Ok(()), |form| Err(Problem::Form(form)))
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub(super) enum Problem {
     TooLarge(#[from] DriveError),
     #[error("the message is encoded ({0})")]
     Encoded(&'static str),
+    #[error("the body is a form ({0}), not a message")]
+    Form(&'static str),
     #[error("the message was cut off")]
     CutOff,
 }
@@ -44,7 +46,7 @@ impl Problem {
             Self::OtherMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoLength => StatusCode::LENGTH_REQUIRED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Encoded(_) | Self::Form(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
         }
     }
@@ -67,6 +69,10 @@ impl Problem {
             Self::Encoded(_) => {
                 "send the message as it is, neither compressed nor encrypted nor within JSON; what is known of it goes \
                  into Landmarc fields"
+            }
+            Self::Form(_) => {
+                "send the message as it is, with Content-Type: message/rfc822; with curl, use --data-binary @FILE -H \
+                 'Content-Type: message/rfc822'"
             }
             Self::CutOff => "send as many octets as Content-Length says",
         }

@@ -179,6 +179,25 @@ async fn what_is_not_served_says_why() {
             (415, "the message is encoded (encrypted)"),
         ),
         (
+            post(
+                "/v1/check",
+                "Content-Type: application/x-www-form-urlencoded\r\n",
+                "x",
+            ),
+            (
+                415,
+                "the body is a form (application/x-www-form-urlencoded), not a message",
+            ),
+        ),
+        (
+            post(
+                "/v1/check",
+                "Content-Type: Multipart/Form-Data; boundary=x\r\n",
+                "x",
+            ),
+            (415, "the body is a form (multipart/form-data), not a message"),
+        ),
+        (
             post("/v1/check", "Landmarc-Clint: 1\r\n", "x"),
             (400, "landmarc-clint: there is no such field"),
         ),
