@@ -82,7 +82,7 @@ fn wait_until_it_says(port: SocketAddr, code: u16, words: &str) {
     assert!(said.is_some(), "{code} {words:?} is not said, but {last:?}");
 }
 
-fn get(port: SocketAddr, page: &str) -> Option<(u16, String)> {
+pub(crate) fn get(port: SocketAddr, page: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(port).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let request = format!("GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -97,7 +97,6 @@ fn get(port: SocketAddr, page: &str) -> Option<(u16, String)> {
 pub(crate) fn metrics(port: SocketAddr) -> BTreeMap<String, f64> {
     let (code, page) = get(port, "/metrics").expect("the port is open");
     assert_eq!(code, 200);
-    assert!(page.ends_with("# EOF\n"), "{page}");
     let samples = page.lines().filter(|line| !line.starts_with('#'));
     let sample = |line: &str| {
         let (name, value) = line.rsplit_once(' ').expect("a name and a value");

@@ -16,12 +16,14 @@ mod connection;
 mod guard;
 mod limits;
 pub mod metrics;
+mod metrics_format;
 mod pages;
 mod plain;
 mod server;
 mod status;
 
 pub use limits::WebLimits;
-pub use pages::{METRICS_CONTENT_TYPE, MonitoringSite};
+pub use metrics_format::MetricsFormat;
+pub use pages::MonitoringSite;
 pub use server::WebServer;
 pub use status::{Health, PartHealth, ServiceReadiness, Status};

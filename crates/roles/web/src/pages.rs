@@ -4,19 +4,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use landmarc_net::HostGuard;
 
 use crate::guard::{self, Guard};
 use crate::limits::WebLimits;
+use crate::metrics_format::MetricsFormat;
 use crate::plain::text;
 use crate::status::Status;
-
-/// The content type of `/metrics`. Prometheus asks for this format since its version 2.5, and goes by
-/// the answer.
-pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What is served, and under which names.
 ///
@@ -58,8 +55,13 @@ fn pages(status: Arc<dyn Status>) -> Router {
         .method_not_allowed_fallback(only_get)
 }
 
-async fn metrics(State(status): State<Arc<dyn Status>>) -> Response {
-    ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], status.metrics()).into_response()
+async fn metrics(State(status): State<Arc<dyn Status>>, fields: HeaderMap) -> Response {
+    let format = MetricsFormat::asked_for(&fields);
+    let about = [
+        (header::CONTENT_TYPE, format.content_type()),
+        (header::VARY, "Accept"),
+    ];
+    (about, format.of_page(status.metrics())).into_response()
 }
 
 /// That there is an answer says it all.

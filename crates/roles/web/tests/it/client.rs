@@ -11,6 +11,8 @@ use tokio::task::JoinHandle;
 
 /// What `/metrics` says here.
 pub(crate) const METRICS: &str = "# HELP x Some.\n# TYPE x counter\nx_total 1\n# EOF\n";
+/// The same in the classic format.
+pub(crate) const CLASSIC_METRICS: &str = "# HELP x_total Some.\n# TYPE x_total counter\nx_total 1\n";
 
 /// A status that tests can change.
 pub(crate) struct Scripted(Mutex<Health>);

@@ -1,16 +1,18 @@
 //! What is shown, to whom.
 
 use landmarc_net::ListenError;
-use landmarc_web::{Health, METRICS_CONTENT_TYPE, WebLimits, WebServer};
+use landmarc_web::{Health, MetricsFormat, WebLimits, WebServer};
 
-use crate::client::{METRICS, Port};
+use crate::client::{CLASSIC_METRICS, METRICS, Port};
 
 #[tokio::test]
 async fn the_three_pages() {
     let port = Port::open(WebLimits::default()).await;
     let metrics = port.get("/metrics").await;
-    assert_eq!((metrics.code, metrics.body.as_str()), (200, METRICS));
-    assert_eq!(metrics.field("content-type"), Some(METRICS_CONTENT_TYPE));
+    assert_eq!((metrics.code, metrics.body.as_str()), (200, CLASSIC_METRICS));
+    let classic = MetricsFormat::Classic.content_type();
+    assert_eq!(metrics.field("content-type"), Some(classic));
+    assert_eq!(metrics.field("vary"), Some("Accept"));
     let health = port.get("/healthz").await;
     assert_eq!((health.code, health.body.as_str()), (200, "ok\n"));
     let ready = port.get("/readyz?verbose").await;
@@ -48,9 +50,22 @@ async fn head_is_get_without_the_body() {
     assert_eq!((head.code, head.body.as_str()), (200, ""));
     assert_eq!(
         head.field("content-length"),
-        Some(METRICS.len().to_string().as_str())
+        Some(CLASSIC_METRICS.len().to_string().as_str())
     );
-    assert_eq!(head.field("content-type"), Some(METRICS_CONTENT_TYPE));
+}
+
+#[tokio::test]
+async fn who_asks_for_openmetrics_gets_it() {
+    let port = Port::open(WebLimits::default()).await;
+    let reply = port
+        .ask(
+            "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Accept: application/openmetrics-text;version=1.0.0;q=0.8,text/plain;q=0.5\r\n\r\n",
+        )
+        .await;
+    assert_eq!((reply.code, reply.body.as_str()), (200, METRICS));
+    let open_metrics = MetricsFormat::OpenMetrics.content_type();
+    assert_eq!(reply.field("content-type"), Some(open_metrics));
 }
 
 #[tokio::test]

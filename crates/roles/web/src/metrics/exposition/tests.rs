@@ -265,6 +265,29 @@ fn sample_belongs(line: &str, family: &str, kind: &str) {
     assert!(value.parse::<f64>().is_ok_and(|value| value >= 0.0), "{line}");
 }
 
+/// Alerts and dashboard ask for metrics that exist.
+#[test]
+fn what_contrib_asks_for_is_on_the_page() {
+    let page = metrics().encode(sources());
+    let samples = page.lines().filter(|line| !line.starts_with('#'));
+    let names: BTreeSet<&str> = samples.filter_map(|line| line.split(['{', ' ']).next()).collect();
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    for text in [
+        include_str!("../../../../../../contrib/prometheus/landmarc.rules.yml"),
+        include_str!("../../../../../../contrib/prometheus/landmarc.test.yml"),
+        include_str!("../../../../../../contrib/grafana/landmarc.json"),
+    ] {
+        let asked = text
+            .split(|c| !is_of_name(c))
+            .filter(|word| word.starts_with("landmarc_") || word.starts_with("process_"));
+        let asked: BTreeSet<_> = asked.collect();
+        assert!(asked.len() > 10, "{asked:?}");
+        for name in asked {
+            assert!(names.contains(name), "there is no metric {name}");
+        }
+    }
+}
+
 /// Every metric is explained to operators, and no other.
 #[test]
 fn the_documentation_names_each_metric() {
@@ -285,7 +308,7 @@ fn the_documentation_names_each_metric() {
             "{name} is not in docs/monitoring.md"
         );
     }
-    let rows = documented.lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows = documented.lines().filter_map(|line| line.strip_prefix("- `"));
     let in_rows = rows.filter_map(|row| row.split(['{', '`']).next());
     for name in in_rows.filter(|name| name.starts_with("landmarc_") || name.starts_with("process_")) {
         assert!(names.contains(name), "docs/monitoring.md tells of {name}");
