@@ -508,7 +508,7 @@ fn a_missing_macro_is_told_once() {
     }
     let (_, log) = service.stop(Signal::SIGTERM);
     assert_eq!(log.matches("symbol 'i' not available").count(), 1, "{log}");
-    assert_eq!(log.matches("queue_id=- ").count(), 3, "{log}");
+    assert_eq!(log.matches("queue_id=unknown").count(), 3, "{log}");
 }
 
 #[test]

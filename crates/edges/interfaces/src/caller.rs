@@ -80,8 +80,8 @@ pub struct Caller {
     pub stays_out_of_reports: bool,
 }
 
-/// The queue id of a message that has none: what the log prints for all that is absent.
-const UNNAMED: &str = "-";
+/// What a message is called that has no name; the word of the milter interface.
+const UNNAMED: &str = "unknown";
 
 impl Caller {
     /// What a milter is told when the client connects.
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(caller.connect_info().hostname, "unknown");
         assert_eq!(caller.connect_info().address, PeerAddress::Unknown);
         let macros = caller.macros();
-        assert_eq!(macros.text("i"), Some("-"));
+        assert_eq!(macros.text("i"), Some("unknown"));
         assert_eq!(macros.text("auth_authen"), None);
         assert_eq!(macros.text("j"), None);
     }
@@ -167,7 +167,7 @@ mod tests {
             ..Caller::default()
         };
         assert_eq!(caller.macros().text("auth_authen"), None);
-        assert_eq!(caller.macros().text("i"), Some("-"));
+        assert_eq!(caller.macros().text("i"), Some("unknown"));
         assert_eq!(caller.connect_info().hostname, "unknown");
     }
 }

@@ -79,8 +79,8 @@ const MAX_ENVELOPE_OCTETS: usize = 1024;
 const MAX_QUEUE_ID_OCTETS: usize = 64;
 /// How often the log says what befalls messages: a log that grows by a line for each of them helps no slow disk.
 const LOG_PERIOD: Duration = Duration::from_secs(1);
-/// The queue id of a message that has none, as the log prints all that is absent.
-const UNKNOWN_QUEUE_ID: &str = "-";
+/// Where it has not told us one.
+const UNKNOWN_QUEUE_ID: &str = "unknown";
 
 /// The service: makes a [`FilterSession`] for each SMTP connection.
 pub struct Filter {

@@ -13,7 +13,6 @@ use landmarc_receiver::Judgement;
 use landmarc_receiver::action::{Override, SmtpAction};
 use landmarc_store::{MAX_PROBLEM, MAX_PROBLEMS};
 
-use crate::UNKNOWN_QUEUE_ID;
 use crate::log_line::dkim_word;
 use crate::trace;
 use landmarc_runtime::clock::now_ms;
@@ -78,10 +77,7 @@ fn blank(action: &str, cause: &str, moment: &RecordIds<'_>) -> Observation {
     let none = || "none".to_owned();
     Observation {
         at_ms: now_ms(),
-        queue_id: match moment.queue_id {
-            UNKNOWN_QUEUE_ID => String::new(),
-            known => known.to_owned(),
-        },
+        queue_id: moment.queue_id.to_owned(),
         id: moment.id.to_owned(),
         client: None,
         author_domain: None,

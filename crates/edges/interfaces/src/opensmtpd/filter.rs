@@ -275,7 +275,7 @@ async fn ruled(
     let judged = match obstacle {
         // Of such a message there is nothing that could go back.
         Some(obstacle) => {
-            let queue_id = caller.queue_id.as_deref().unwrap_or("-");
+            let queue_id = caller.queue_id.as_deref().unwrap_or("unknown");
             tracing::warn!(queue_id, "{obstacle}");
             place.set(Unjudged::TempFail.ruled());
             return None;
@@ -288,7 +288,7 @@ async fn ruled(
         }) => (Ruled::Refuse(reply), None),
         Ok(ruling) => (Ruled::Take, Some(ruling)),
         Err(error) => {
-            let queue_id = caller.queue_id.as_deref().unwrap_or("-");
+            let queue_id = caller.queue_id.as_deref().unwrap_or("unknown");
             tracing::error!(queue_id, "not judged: {error}");
             let ruled = match error {
                 NoRuling::Away(_) => terms.unjudged.ruled(),

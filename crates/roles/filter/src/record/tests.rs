@@ -94,14 +94,6 @@ fn reasons(row: &TallyRow) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn a_message_without_a_queue_id_has_none_in_its_record() {
-    let judgement = judged_as(&FAILING);
-    let queue_id = |queue_id| judged(&judgement, None, &RecordIds { queue_id, ..moment() }, false).queue_id;
-    assert_eq!(queue_id("4Fb1"), "4Fb1");
-    assert_eq!(queue_id(UNKNOWN_QUEUE_ID), "");
-}
-
-#[test]
 fn gr06_the_default_of_rfc_9989_is_a_quarantine_with_its_reason() {
     let row = row_of(&FAILING).unwrap();
     assert_eq!(row.disposition, "quarantine");
